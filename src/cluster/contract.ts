@@ -1,0 +1,61 @@
+/**
+ * Who may do what with the cluster's state: sources write it, projections follow it, everyone else reads it.
+ */
+import type { ClusterObject, EndpointSlice, Key, Kind, ObjectOf, Pod, Service } from './objects.ts'
+
+/** Only sources call it. Each call is committed, and projections are updated, before it returns. */
+export interface ClusterWriter {
+  upsert(object: ClusterObject): void
+  remove(kind: Kind, key: Key): void
+  /** Starts a full replacement of all objects of `kind`; what no page named is removed by `done()`. */
+  replace(kind: Kind): Replacement
+}
+
+export interface Replacement {
+  page(objects: readonly ClusterObject[]): void
+  /** Removes what no page named, and marks the kind as synced. */
+  done(): void
+}
+
+export interface ClusterView {
+  /** Moves with each commit. */
+  readonly revision: number
+  /** True once each followed kind was replaced in full at least once. */
+  readonly synced: boolean
+  service(key: Key): Service | undefined
+  /** The slices whose service-name label names this service (which need not exist), ordered by name. */
+  slices(serviceKey: Key): readonly EndpointSlice[]
+  /** All pods that carry this address. */
+  pods(ip: string): readonly Pod[]
+  list<K extends Kind>(kind: K): Iterable<ObjectOf<K>>
+  get<K extends Kind>(kind: K, key: Key): ObjectOf<K> | undefined
+}
+
+/** What one commit touched. Services are named when they or one of their slices changed. */
+export interface Changes {
+  readonly services: ReadonlySet<Key>
+  readonly namespaces: ReadonlySet<Key>
+  /** Pods as they were and as they are; `before` is absent for a new pod, `after` for a removed one. */
+  readonly pods: readonly { before: Pod | undefined; after: Pod | undefined }[]
+}
+
+/**
+ * Something compiled from the cluster (the zone, the routes). Law: any sequence of `update`s leaves the same result as one
+ * `rebuild` of the final state.
+ */
+export interface Projection {
+  rebuild(view: ClusterView): void
+  update(view: ClusterView, changes: Changes): void
+}
+
+/** Where objects come from. */
+export interface Source {
+  readonly name: string
+  /** The kinds it writes; the view is synced when each was replaced once. */
+  readonly kinds: readonly Kind[]
+  /**
+   * Follows the source until the signal aborts. Resolves after the first full replace of every kind; keeps following after
+   * that. Rejects only where retrying cannot help before the first replace (a manifests folder that does not exist).
+   */
+  follow(into: ClusterWriter, signal: AbortSignal): Promise<void>
+}

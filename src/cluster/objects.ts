@@ -1,0 +1,97 @@
+/**
+ * The Kubernetes objects as we keep them: trimmed to what names and routes are made from. Field names are the Kubernetes API's.
+ * Sources build them (`trim.ts` turns API JSON into these) and hand them to the ClusterWriter; after that nobody changes them.
+ */
+
+export type Kind = 'Namespace' | 'Service' | 'EndpointSlice' | 'Pod'
+
+export interface Meta {
+  readonly name: string
+  /** Empty for a Namespace. */
+  readonly namespace: string
+  readonly resourceVersion: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface Namespace extends Meta {
+  readonly kind: 'Namespace'
+}
+
+export type Protocol = 'TCP' | 'UDP' | 'SCTP'
+
+export interface ServicePort {
+  /** Empty for an unnamed port. */
+  readonly name: string
+  readonly protocol: Protocol
+  readonly port: number
+  /** A number, or the name of a container port; absent means `port`. */
+  readonly targetPort: number | string
+  /** 0 where there is none. */
+  readonly nodePort: number
+  readonly appProtocol: string
+}
+
+export interface Service extends Meta {
+  readonly kind: 'Service'
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName'
+  /** Empty for headless and ExternalName services; otherwise one address per family, primary first. */
+  readonly clusterIPs: readonly string[]
+  /** `clusterIP: None` (and not ExternalName). */
+  readonly headless: boolean
+  readonly externalName: string
+  readonly ports: readonly ServicePort[]
+  readonly selector: Readonly<Record<string, string>>
+  readonly publishNotReadyAddresses: boolean
+  readonly externalIPs: readonly string[]
+  readonly loadBalancerIPs: readonly string[]
+}
+
+export interface EndpointPort {
+  readonly name: string
+  readonly protocol: Protocol
+  /** Absent (`null` in the API) means all ports; DNS treats it as no port. */
+  readonly port: number | undefined
+}
+
+export interface Endpoint {
+  /** As the API has them; for addressType FQDN they are names. */
+  readonly addresses: readonly string[]
+  readonly hostname: string
+  /** Absent in the API means ready. */
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  /** Name of the object behind the endpoint (of any kind), empty where there is none. */
+  readonly targetName: string
+  readonly nodeName: string
+  readonly zone: string
+}
+
+export interface EndpointSlice extends Meta {
+  readonly kind: 'EndpointSlice'
+  /** The `kubernetes.io/service-name` label; empty where the label is missing. */
+  readonly serviceName: string
+  readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
+  readonly ports: readonly EndpointPort[]
+  readonly endpoints: readonly Endpoint[]
+}
+
+export interface Pod extends Meta {
+  readonly kind: 'Pod'
+  readonly podIPs: readonly string[]
+  readonly phase: string
+  readonly terminating: boolean
+  readonly hostNetwork: boolean
+  readonly nodeName: string
+}
+
+export type ClusterObject = Namespace | Service | EndpointSlice | Pod
+
+export type ObjectOf<K extends Kind> = Extract<ClusterObject, { kind: K }>
+
+/** `namespace/name`; for a Namespace the bare name. */
+export type Key = string
+
+export function keyOf(object: { namespace: string; name: string }): Key {
+  return object.namespace === '' ? object.name : `${object.namespace}/${object.name}`
+}
