@@ -1,0 +1,203 @@
+/**
+ * The cluster as we know it: the trimmed objects and the indexes over them. Sources write, projections follow, and nobody sees
+ * half a change, because a commit is one synchronous stretch. Reading objects and compiling them are left to others.
+ */
+import { PortolanError } from '../errors.ts'
+import type { Changes, ClusterView, ClusterWriter, Projection, Replacement } from './contract.ts'
+import {
+  type ClusterObject,
+  type EndpointSlice,
+  type Key,
+  type Kind,
+  keyOf,
+  type ObjectOf,
+  type Pod,
+  type Service,
+} from './objects.ts'
+import { sameContent } from './same.ts'
+
+export interface ClusterStateOptions {
+  /** The kinds that must be replaced in full before the state counts as synced; a source's `kinds`. */
+  readonly kinds: Iterable<Kind>
+  /** Called once, in the synchronous stretch in which the last of the kinds was synced. */
+  readonly onSynced?: () => void
+}
+
+export class ClusterState implements ClusterWriter, ClusterView {
+  readonly #objects: { readonly [K in Kind]: Map<Key, ObjectOf<K>> } = {
+    Namespace: new Map(),
+    Service: new Map(),
+    EndpointSlice: new Map(),
+    Pod: new Map(),
+  }
+  // The lists in both indexes are never edited: a reader may keep the one it got.
+  readonly #slices = new Map<Key, readonly EndpointSlice[]>()
+  readonly #pods = new Map<string, readonly Pod[]>()
+  readonly #projections = new Set<Projection>()
+  readonly #unsynced: Set<Kind>
+  readonly #onSynced: () => void
+  #revision = 0
+  #draft: Draft | undefined
+
+  constructor({ kinds, onSynced = () => {} }: ClusterStateOptions) {
+    this.#unsynced = new Set(kinds)
+    this.#onSynced = onSynced
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  get synced(): boolean {
+    return this.#unsynced.size === 0
+  }
+
+  get<K extends Kind>(kind: K, key: Key): ObjectOf<K> | undefined {
+    return this.#objects[kind].get(key)
+  }
+
+  list<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
+    return this.#objects[kind].values()
+  }
+
+  service(key: Key): Service | undefined {
+    return this.#objects.Service.get(key)
+  }
+
+  slices(serviceKey: Key): readonly EndpointSlice[] {
+    return this.#slices.get(serviceKey) ?? []
+  }
+
+  pods(ip: string): readonly Pod[] {
+    return this.#pods.get(ip) ?? []
+  }
+
+  /** Rebuilds the projection at once and updates it with each commit from then on, until the returned function is called. */
+  follow(projection: Projection): () => void {
+    projection.rebuild(this)
+    this.#projections.add(projection)
+    return () => this.#projections.delete(projection)
+  }
+
+  upsert(object: ClusterObject): void {
+    this.#commit(draft => this.#put(object, draft))
+  }
+
+  remove(kind: Kind, key: Key): void {
+    this.#commit(draft => this.#drop(kind, key, draft))
+  }
+
+  /** A page is one commit, and so is the removal by `done()`. */
+  replace(kind: Kind): Replacement {
+    const named = new Set<Key>()
+    return {
+      page: objects =>
+        this.#commit(draft => {
+          for (const object of objects) {
+            named.add(keyOf(object))
+            this.#put(object, draft)
+          }
+        }),
+      done: () => {
+        this.#commit(draft => {
+          for (const key of this.#objects[kind].keys()) if (!named.has(key)) this.#drop(kind, key, draft)
+        })
+        if (this.#unsynced.delete(kind) && this.synced) this.#onSynced()
+      },
+    }
+  }
+
+  #commit(edit: (draft: Draft) => void): void {
+    if (this.#draft)
+      throw new PortolanError('PORTOLAN_CLUSTER_REENTRY', 'a projection must not write to the cluster state')
+    const draft = (this.#draft = new Draft())
+    try {
+      edit(draft)
+      if (!draft.changed) return
+      for (const projection of this.#projections) projection.update(this, draft)
+      this.#revision++
+    } finally {
+      this.#draft = undefined
+    }
+  }
+
+  #put(object: ClusterObject, draft: Draft): void {
+    const key = keyOf(object)
+    const before = this.#objects[object.kind].get(key)
+    this.#store(key, object)
+    this.#index(before, object)
+    if (!before || !sameContent(before, object)) draft.note(key, before, object)
+  }
+
+  #drop(kind: Kind, key: Key, draft: Draft): void {
+    const before = this.#objects[kind].get(key)
+    if (!before) return
+    this.#objects[kind].delete(key)
+    this.#index(before, undefined)
+    draft.note(key, before, undefined)
+  }
+
+  #store(key: Key, object: ClusterObject): void {
+    const objects: Map<Key, ClusterObject> = this.#objects[object.kind]
+    objects.set(key, object)
+  }
+
+  #index(before: ClusterObject | undefined, after: ClusterObject | undefined): void {
+    if (before?.kind === 'EndpointSlice') withdraw(this.#slices, serviceKeys(before), before)
+    if (after?.kind === 'EndpointSlice') enter(this.#slices, serviceKeys(after), after)
+    if (before?.kind === 'Pod') withdraw(this.#pods, before.podIPs, before)
+    if (after?.kind === 'Pod') enter(this.#pods, after.podIPs, after)
+  }
+}
+
+/** What the commit under way has touched so far. */
+class Draft implements Changes {
+  readonly services = new Set<Key>()
+  readonly namespaces = new Set<Key>()
+  readonly #pods = new Map<Key, Changes['pods'][number]>()
+  changed = false
+
+  get pods(): Changes['pods'] {
+    return [...this.#pods.values()]
+  }
+
+  note(key: Key, before: ClusterObject | undefined, after: ClusterObject | undefined): void {
+    this.changed = true
+    for (const object of [before, after]) {
+      if (object?.kind === 'Namespace') this.namespaces.add(key)
+      if (object?.kind === 'Service') this.services.add(key)
+      if (object?.kind === 'EndpointSlice') for (const service of serviceKeys(object)) this.services.add(service)
+    }
+    if (before?.kind === 'Pod' || after?.kind === 'Pod') {
+      const earlier = this.#pods.get(key)
+      this.#pods.set(key, { before: earlier ? earlier.before : podOf(before), after: podOf(after) })
+    }
+  }
+}
+
+function podOf(object: ClusterObject | undefined): Pod | undefined {
+  return object?.kind === 'Pod' ? object : undefined
+}
+
+/** The key of the service that a slice belongs to; none where the label is missing. */
+function serviceKeys({ namespace, serviceName }: EndpointSlice): Key[] {
+  return serviceName === '' ? [] : [keyOf({ namespace, name: serviceName })]
+}
+
+/** Adds an object to its lists, each ordered by key. */
+function enter<T extends ClusterObject>(index: Map<string, readonly T[]>, at: readonly string[], object: T): void {
+  const key = keyOf(object)
+  for (const place of at) {
+    const list = index.get(place) ?? []
+    const after = list.findIndex(other => keyOf(other) > key)
+    index.set(place, after < 0 ? [...list, object] : list.toSpliced(after, 0, object))
+  }
+}
+
+function withdraw<T extends ClusterObject>(index: Map<string, readonly T[]>, at: readonly string[], object: T): void {
+  for (const place of at) {
+    const rest = (index.get(place) ?? []).filter(other => other !== object)
+    if (rest.length > 0) index.set(place, rest)
+    else index.delete(place)
+  }
+}

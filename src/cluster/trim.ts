@@ -1,0 +1,228 @@
+/**
+ * Turns API JSON into the objects we keep. The JSON is not trusted: an object that does not parse is a named problem, never
+ * an exception. Defaults are those that the API server fills in, so that hand-written objects read the same.
+ */
+import { isIPv4, isIPv6 } from 'node:net'
+import { PortolanError } from '../errors.ts'
+import { Fields } from './fields.ts'
+import { intern } from './intern.ts'
+import type {
+  Endpoint,
+  EndpointPort,
+  EndpointSlice,
+  Kind,
+  Meta,
+  Namespace,
+  ObjectOf,
+  Pod,
+  Protocol,
+  Service,
+  ServicePort,
+} from './objects.ts'
+
+/** Which object could not be used, and why. Name and namespace are empty where they could not be read. */
+export interface Problem {
+  readonly kind: Kind
+  readonly namespace: string
+  readonly name: string
+  /** Starts with the path of the field. */
+  readonly message: string
+}
+
+export type Trimmed<T> =
+  | { readonly object: T; readonly problem?: never }
+  | { readonly object?: never; readonly problem: Problem }
+
+/** Trims one object of a known kind (the items of an API list do not carry theirs). Never throws for bad JSON. */
+export function trim<K extends Kind>(kind: K, json: unknown): Trimmed<ObjectOf<K>> {
+  try {
+    return { object: trimmers[kind](new Fields(json)) }
+  } catch (error) {
+    if (!(error instanceof PortolanError)) throw error
+    return { problem: { kind, ...nameOf(json), message: error.message } }
+  }
+}
+
+/** One line that names the object and says what is wrong with it. */
+export function describe({ kind, namespace, name, message }: Problem): string {
+  const key = namespace === '' ? name : `${namespace}/${name}`
+  return `${kind} ${key || '(no name)'}: ${message}`
+}
+
+const trimmers: { readonly [K in Kind]: (json: Fields) => ObjectOf<K> } = {
+  Namespace: trimNamespace,
+  Service: trimService,
+  EndpointSlice: trimEndpointSlice,
+  Pod: trimPod,
+}
+
+function trimNamespace(json: Fields): Namespace {
+  return { kind: 'Namespace', ...trimNamed(json, label), namespace: '' }
+}
+
+const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const
+
+function trimService(json: Fields): Service {
+  const spec = json.child('spec')
+  const type = spec.oneOf('type', serviceTypes, 'ClusterIP')
+  const external = type === 'ExternalName'
+  const given = spec.texts('clusterIPs')
+  const clusterIPs = given.length > 0 ? given : [spec.text('clusterIP', '')]
+  const headless = !external && clusterIPs[0] === 'None'
+  const addresses = external || headless ? [] : clusterIPs.filter(ip => ip !== '')
+  if (!addresses.every(isAddress)) spec.refuse(given.length > 0 ? 'clusterIPs' : 'clusterIP', 'IP addresses or None')
+  const externalIPs = spec.texts('externalIPs')
+  if (!externalIPs.every(isAddress)) spec.refuse('externalIPs', 'IP addresses')
+  if (external && !spec.text('externalName')) spec.refuse('externalName', 'a domain name')
+  return {
+    kind: 'Service',
+    ...trimMeta(json, label),
+    type,
+    clusterIPs: addresses,
+    headless,
+    externalName: external ? spec.text('externalName', '') : '',
+    ports: spec.children('ports').map(trimServicePort),
+    selector: spec.map('selector'),
+    publishNotReadyAddresses: spec.flag('publishNotReadyAddresses') ?? false,
+    externalIPs,
+    loadBalancerIPs: json
+      .child('status')
+      .child('loadBalancer')
+      .children('ingress')
+      .map(ingress => trimAddress(ingress, 'ip'))
+      .filter(ip => ip !== ''),
+  }
+}
+
+const protocols: readonly Protocol[] = ['TCP', 'UDP', 'SCTP']
+
+function trimServicePort(json: Fields): ServicePort {
+  const port = json.integer('port', 1, 65535) ?? json.refuse('port', 'a port number')
+  return {
+    name: intern(json.text('name', '')),
+    protocol: json.oneOf('protocol', protocols, 'TCP'),
+    port,
+    // The API server takes 0 and '' for absent.
+    targetPort: json.integerOrText('targetPort', 0, 65535) || port,
+    nodePort: json.integer('nodePort', 0, 65535) ?? 0,
+    appProtocol: intern(json.text('appProtocol', '')),
+  }
+}
+
+const addressTypes = ['IPv4', 'IPv6', 'FQDN'] as const
+
+function trimEndpointSlice(json: Fields): EndpointSlice {
+  const meta = trimMeta(json, subdomain)
+  const addressType = json.oneOf('addressType', addressTypes, 'IPv4')
+  return {
+    kind: 'EndpointSlice',
+    ...meta,
+    serviceName: intern(meta.labels['kubernetes.io/service-name'] ?? ''),
+    addressType,
+    ports: json.children('ports').map(trimEndpointPort),
+    endpoints: json.children('endpoints').map(endpoint => trimEndpoint(endpoint, addressType)),
+  }
+}
+
+function trimEndpointPort(json: Fields): EndpointPort {
+  return {
+    name: intern(json.text('name', '')),
+    protocol: json.oneOf('protocol', protocols, 'TCP'),
+    port: json.integer('port', 1, 65535),
+  }
+}
+
+const addressTests = { IPv4: isIPv4, IPv6: isAddress6, FQDN: (name: string) => name !== '' } as const
+
+function trimEndpoint(json: Fields, addressType: EndpointSlice['addressType']): Endpoint {
+  const addresses = json.texts('addresses')
+  if (!addresses.every(addressTests[addressType])) json.refuse('addresses', `${addressType} addresses`)
+  const conditions = json.child('conditions')
+  const ready = conditions.flag('ready') ?? true
+  return {
+    addresses,
+    hostname: json.text('hostname', ''),
+    ready,
+    serving: conditions.flag('serving') ?? ready,
+    terminating: conditions.flag('terminating') ?? false,
+    targetName: json.child('targetRef').text('name', ''),
+    nodeName: intern(json.text('nodeName', '')),
+    zone: intern(json.text('zone', '')),
+  }
+}
+
+function trimPod(json: Fields): Pod {
+  const spec = json.child('spec')
+  const status = json.child('status')
+  const podIPs = status.children('podIPs').map(entry => trimAddress(entry, 'ip'))
+  if (podIPs.length === 0) podIPs.push(trimAddress(status, 'podIP'))
+  return {
+    kind: 'Pod',
+    ...trimMeta(json, subdomain),
+    podIPs: podIPs.filter(ip => ip !== ''),
+    phase: intern(status.text('phase', 'Pending')),
+    terminating: json.child('metadata').has('deletionTimestamp'),
+    hostNetwork: spec.flag('hostNetwork') ?? false,
+    nodeName: intern(spec.text('nodeName', '')),
+  }
+}
+
+interface NameRule {
+  readonly pattern: RegExp
+  readonly longest: number
+  readonly text: string
+}
+
+const label: NameRule = {
+  pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/,
+  longest: 63,
+  text: 'a DNS label: at most 63 lower-case letters, digits and hyphens',
+}
+
+const subdomain: NameRule = {
+  pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  longest: 253,
+  text: 'a DNS subdomain: at most 253 lower-case letters, digits, hyphens and dots',
+}
+
+function trimMeta(json: Fields, rule: NameRule): Meta {
+  const meta = json.child('metadata')
+  const namespace = meta.text('namespace') || meta.refuse('namespace', 'the name of a namespace')
+  return { ...trimNamed(json, rule), namespace: intern(namespace) }
+}
+
+function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace'> {
+  const meta = json.child('metadata')
+  const name = meta.text('name') ?? meta.refuse('name', rule.text)
+  if (name.length > rule.longest || !rule.pattern.test(name)) meta.refuse('name', rule.text)
+  return { name, resourceVersion: meta.text('resourceVersion', ''), labels: trimLabels(meta) }
+}
+
+function trimLabels(meta: Fields): Meta['labels'] {
+  const labels = meta.map('labels')
+  for (const key in labels) labels[key] = intern(labels[key]!)
+  return labels
+}
+
+function trimAddress(json: Fields, field: string): string {
+  const ip = json.text(field, '')
+  return ip === '' || isAddress(ip) ? ip : json.refuse(field, 'an IP address')
+}
+
+function isAddress(text: string): boolean {
+  return isIPv4(text) || isAddress6(text)
+}
+
+// Node takes a zone (`fe80::1%eth0`) for a part of the address; no such address can stand in a record.
+function isAddress6(text: string): boolean {
+  return isIPv6(text) && !text.includes('%')
+}
+
+function nameOf(json: unknown): { namespace: string; name: string } {
+  const { metadata } = (json ?? {}) as { metadata?: { name?: unknown; namespace?: unknown } | null }
+  return { namespace: textOr(metadata?.namespace), name: textOr(metadata?.name) }
+}
+
+function textOr(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
