@@ -1,0 +1,55 @@
+/**
+ * A compiled answer: everything of a response that does not depend on who asks. Made when the cluster changes (or an upstream
+ * replies), then only copied; its bytes are never changed.
+ */
+import { Bit, Rcode } from './types.ts'
+
+export interface Answer {
+  readonly rcode: number
+  /** The header bits that are fixed: AA, TC, RA, AD, and for replies relayed from an upstream RD and CD. */
+  readonly bits: number
+  /** The header bits that are the query's own: RD and CD for answers of our own, none for relayed ones. */
+  readonly copied: number
+  readonly answers: number
+  readonly authorities: number
+  readonly additionals: number
+  /** The records, which follow the question. */
+  readonly body: Uint8Array
+  /** Where each record starts in `body`, in order of the sections, and last the length of `body`. */
+  readonly starts: Uint32Array
+  /**
+   * The wire length of the question's name that the compression pointers in `body` count on; 0 where there are none. With a
+   * name of that length the answer is right in any letter case, as owner names point at the question.
+   */
+  readonly nameLength: number
+}
+
+const NO_BODY = new Uint8Array(0)
+const NO_RECORDS = Uint32Array.of(0)
+
+/** The bits that a server copies from a standard query (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2). */
+export const COPIED = Bit.RD | Bit.CD
+
+/** An answer without records. */
+export function bare(rcode: number, bits = 0): Answer {
+  return {
+    rcode,
+    bits,
+    copied: COPIED,
+    answers: 0,
+    authorities: 0,
+    additionals: 0,
+    body: NO_BODY,
+    starts: NO_RECORDS,
+    nameLength: 0,
+  }
+}
+
+export const SERVFAIL = bare(Rcode.SERVFAIL)
+export const REFUSED = bare(Rcode.REFUSED)
+export const NOTIMP = bare(Rcode.NOTIMP)
+
+/** How many records the answer has in all sections. */
+export function recordCount(answer: Answer): number {
+  return answer.starts.length - 1
+}
