@@ -1,0 +1,24 @@
+/**
+ * `host:port` as plugins take it (`:8080`, `127.0.0.1:9153`, `[::1]:53`, `fd00::1`).
+ */
+
+export interface HostPort {
+  /** A name or an address without brackets; empty for all addresses. */
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * Undefined when the text is no host and port, when the port is not from 0 to 65535, or when it is missing and there is no
+ * default one. An IPv6 address with a port needs brackets.
+ */
+export function parseHostPort(text: string, defaultPort?: number): HostPort | undefined {
+  const match = /^\[([^[\]]*)\](?::(\d{1,5}))?$|^([^:[\]]*):(\d{1,5})$/.exec(text)
+  if (match === null) {
+    const bare = text !== '' && !/[[\]]/.test(text) && (/^[^:]+$/.test(text) || /:.*:/.test(text))
+    return bare && defaultPort !== undefined ? { host: text, port: defaultPort } : undefined
+  }
+  const digits = match[2] ?? match[4]
+  const port = digits === undefined ? defaultPort : Number(digits)
+  return port !== undefined && port <= 65535 ? { host: match[1] ?? match[3] ?? '', port } : undefined
+}
