@@ -53,7 +53,10 @@ export interface PluginDefinition {
 export interface Block {
   /** The zones of the block's keys, lower case, in the order of the Corefile. */
   readonly origins: readonly NameKey[]
+  /** The port of the first key. */
   readonly port: number
+  /** `dns://:53`, or with `bind` `dns://127.0.0.1:53`: the `server` label of the metrics. */
+  readonly label: string
   /** Hosts or addresses to listen on; `bind` replaces it. Empty means all addresses. */
   listen: readonly string[]
   /** Whether `debug` stands in it. */

@@ -2,7 +2,7 @@
  * The reader of untrusted requests: bounded, allocation-light, never throws. What it accepts and how it refuses the rest is
  * what CoreDNS does (its rules stand at `readQuery`).
  */
-import { isWithin, lowered, MAX_NAME, type NameKey } from './name.ts'
+import { isWithin, lowered, MAX_NAME, type NameKey, ROOT } from './name.ts'
 import { Bit, Class, HEADER, Opcode, Rcode, Type } from './types.ts'
 
 export type Protocol = 'udp' | 'tcp'
@@ -44,6 +44,8 @@ export class Query {
   readonly edns: Edns | undefined
   /** The origin of the server block that serves it, set by the server. */
   readonly origin: NameKey
+  /** How many queries of our own stand between the client and this one. */
+  readonly depth: number
 
   constructor(fields: QueryFields) {
     this.packet = fields.packet
@@ -55,6 +57,7 @@ export class Query {
     this.class = fields.class
     this.edns = fields.edns
     this.origin = fields.origin
+    this.depth = fields.depth
   }
 
   get id(): number {
@@ -94,6 +97,7 @@ export interface QueryFields {
   readonly class: number
   readonly edns: Edns | undefined
   readonly origin: NameKey
+  readonly depth: number
 }
 
 /**
@@ -175,7 +179,8 @@ export function readQuery(packet: Uint8Array, peer: Peer): Query | Refusal {
     type,
     class: klass,
     edns,
-    origin: '\0' as NameKey,
+    origin: ROOT,
+    depth: 0,
   })
 }
 
@@ -279,6 +284,7 @@ export function makeQuery(name: Uint8Array, type: number, like: Pick<Query, 'pee
     type,
     class: Class.IN,
     edns: like.edns && { ...like.edns, optionsAt: 0, optionsEnd: 0 },
-    origin: like.origin ?? ('\0' as NameKey),
+    origin: like.origin ?? ROOT,
+    depth: (like.depth ?? 0) + 1,
   })
 }

@@ -1,0 +1,206 @@
+/**
+ * One generation of the configuration: a Corefile's server blocks with their plugins set up, and a router for each address and
+ * port. Loading has no side effects; `start` and `stop` run the plugins' own.
+ */
+import { createHash } from 'node:crypto'
+import { dirname } from 'node:path'
+import { checkOverlaps, checkPlugins, checkTransports } from '../corefile/checks.ts'
+import type { Directive } from '../corefile/directive.ts'
+import { type CorefileWarning, corefileError, positionText } from '../corefile/errors.ts'
+import { type ParseOptions, parseCorefile } from '../corefile/parser.ts'
+import type { ServerBlock } from '../corefile/server-block.ts'
+import type { HttpHub } from '../net/http-hub.ts'
+import type { Clock, Random } from '../observe/clock.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { chain } from '../plugin/chain.ts'
+import type {
+  Fixture,
+  Next,
+  Plugin,
+  PluginDefinition,
+  Reply,
+  Resources,
+  ServerControl,
+  SetupContext,
+} from '../plugin/plugin.ts'
+import { SERVFAIL } from '../wire/answer.ts'
+import type { NameKey } from '../wire/name.ts'
+import type { Query } from '../wire/query.ts'
+import { Router, type RunningBlock } from './router.ts'
+
+/** What every generation is made from. */
+export interface Surroundings {
+  readonly plugins: readonly PluginDefinition[]
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly http: HttpHub
+  readonly resources: Resources
+  /** What plugins may ask of the server; `ask`, `addresses` and `corefileHash` are the instance's own. */
+  readonly control: Omit<ServerControl, 'ask' | 'addresses' | 'corefileHash'>
+  /** Told of queries that no server block takes. */
+  readonly dropped: (query: Query) => void
+}
+
+/** An address that the configuration wants served. */
+export interface Endpoint {
+  /** Empty for all addresses. */
+  readonly host: string
+  readonly port: number
+}
+
+/** How often one query may make another: a chain of names that leads back to itself must end. */
+const MAX_DEPTH = 8
+
+const tooDeep: Reply = { answer: SERVFAIL, plugin: '', error: new Error('too many queries within one query') }
+
+export class Instance {
+  readonly blocks: readonly RunningBlock[]
+  readonly corefileHash: string
+  /** By `host:port`. */
+  readonly #routers = new Map<string, { readonly endpoint: Endpoint; readonly router: Router }>()
+  #listening: readonly { readonly address: string; readonly port: number }[] = []
+
+  private constructor(parsed: readonly ServerBlock[], file: string, surroundings: Surroundings) {
+    this.corefileHash = hashOf(parsed)
+    this.blocks = parsed.map(block => this.#setUp(block, file, surroundings))
+    const groups = new Map<string, { endpoint: Endpoint; blocks: RunningBlock[] }>()
+    for (const [i, block] of this.blocks.entries()) {
+      const ports = Map.groupBy(parsed[i]!.addresses, address => address.port)
+      for (const [port, addresses] of ports) {
+        // A block may serve some of its zones at one port and the rest at another.
+        const served = { ...block, origins: addresses.map(address => address.origin) }
+        for (const host of block.listen.length === 0 ? [''] : block.listen) {
+          const key = endpointText({ host, port })
+          const group = groups.get(key) ?? { endpoint: { host, port }, blocks: [] }
+          group.blocks.push(served)
+          groups.set(key, group)
+        }
+      }
+    }
+    for (const [key, { endpoint, blocks }] of groups) {
+      this.#routers.set(key, { endpoint, router: new Router(blocks, surroundings.dropped) })
+    }
+  }
+
+  /** Parses and checks a Corefile and sets its plugins up. Throws a positioned PortolanError at the first mistake. */
+  static load(text: string, options: ParseOptions, surroundings: Surroundings): Instance {
+    const parsed = parseCorefile(text, options)
+    checkPlugins(
+      parsed,
+      surroundings.plugins.map(plugin => plugin.name),
+    )
+    checkTransports(parsed, ['dns'])
+    checkOverlaps(parsed)
+    return new Instance(parsed, options.file ?? 'Corefile', surroundings)
+  }
+
+  /** The hash of what a Corefile says, comments and layout aside. Throws where it cannot be parsed. */
+  static hash(text: string, options: ParseOptions): string {
+    return hashOf(parseCorefile(text, options))
+  }
+
+  get endpoints(): Endpoint[] {
+    return [...this.#routers.values()].map(({ endpoint }) => endpoint)
+  }
+
+  /** The router of an endpoint of this instance. */
+  router(endpoint: Endpoint): Router | undefined {
+    return this.#routers.get(endpointText(endpoint))?.router
+  }
+
+  /** Starts every plugin; on a failure stops those that had started, and throws. */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled(this.#plugins().map(plugin => plugin.start?.()))
+    const failure = started.find(result => result.status === 'rejected')
+    if (failure === undefined) return
+    await this.stop()
+    throw failure.reason
+  }
+
+  /** Tells the instance where it listens, once it does. */
+  listening(addresses: readonly { readonly address: string; readonly port: number }[]): void {
+    this.#listening = addresses
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#plugins().map(plugin => plugin.drain?.()))
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#plugins().map(plugin => plugin.stop?.()))
+  }
+
+  #plugins(): (Plugin | Fixture)[] {
+    return this.blocks.flatMap(block => block.plugins)
+  }
+
+  #setUp(parsed: ServerBlock, file: string, surroundings: Surroundings): RunningBlock {
+    const plugins: (Plugin | Fixture)[] = []
+    const origins = [...new Set(parsed.addresses.map(address => address.origin))]
+    const { port } = parsed.addresses[0]!
+    const block: RunningBlock & { chain: Next } = {
+      origins,
+      port,
+      get label() {
+        return `dns://${this.listen[0] ?? ''}:${port}`
+      },
+      listen: [],
+      debug: false,
+      plugins,
+      chain: () => tooDeep,
+    }
+    const context: Omit<SetupContext, 'log'> = {
+      ...surroundings,
+      block,
+      directory: dirname(file),
+      server: this.#control(block, surroundings),
+    }
+    for (const definition of surroundings.plugins) {
+      const uses = parsed.directives.filter(directive => directive.name === definition.name)
+      if (uses.length > 1 && definition.repeatable !== true) throw usedTwice(uses)
+      for (const use of uses) {
+        plugins.push(definition.setup(use, { ...context, log: surroundings.log.scoped(`plugin/${definition.name}`) }))
+      }
+    }
+    block.chain = chain(plugins.filter((plugin): plugin is Plugin => plugin.handle !== undefined))
+    return block
+  }
+
+  #control(block: RunningBlock, { control }: Surroundings): ServerControl {
+    return {
+      ...control,
+      corefileHash: this.corefileHash,
+      ask: query => {
+        if (query.depth > MAX_DEPTH) return tooDeep
+        const router = this.router({ host: block.listen[0] ?? '', port: block.port })
+        return router === undefined ? tooDeep : router.answer(query)
+      },
+      addresses: () => this.#listening,
+    }
+  }
+}
+
+export function endpointText({ host, port }: Endpoint): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function usedTwice([first, second]: readonly Directive[]) {
+  const message = `${second!.name}: can be used once per server block, and is already used at ${positionText(first!.at)}`
+  return corefileError('PORTOLAN_COREFILE_PLUGIN', second!.at, message)
+}
+
+function hashOf(blocks: readonly ServerBlock[]): string {
+  const plain = (directive: Directive): unknown => [
+    directive.name,
+    directive.args.map(({ text }) => text),
+    directive.block?.map(plain),
+  ]
+  const said = blocks.map(({ addresses, directives }) => [
+    addresses.map(({ transport, zone, port }) => [transport, zone, port]),
+    directives.map(plain),
+  ])
+  return createHash('sha512').update(JSON.stringify(said)).digest('hex')
+}

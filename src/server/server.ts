@@ -1,0 +1,210 @@
+/**
+ * The running server: listeners, the generation of the configuration that they serve, and the change from one to the next.
+ */
+import { readFileSync } from 'node:fs'
+import type { CorefileWarning } from '../corefile/errors.ts'
+import { warningText } from '../corefile/errors.ts'
+import type { Environment } from '../corefile/lexer.ts'
+import type { ParseOptions } from '../corefile/parser.ts'
+import { messageOf, PortolanError } from '../errors.ts'
+import type { HttpHub } from '../net/http-hub.ts'
+import type { Clock, Random } from '../observe/clock.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { PluginDefinition } from '../plugin/plugin.ts'
+import { type Endpoint, endpointText, Instance, type Surroundings } from './instance.ts'
+import type { Listener } from './listener.ts'
+import { ResourcePool } from './resources.ts'
+import { responder } from './respond.ts'
+import type { Router } from './router.ts'
+import { tcpListener } from './tcp.ts'
+import { udpListener } from './udp.ts'
+
+export interface ServerOptions {
+  /** The Corefile's path; read at start and at each reload. */
+  readonly corefile: string
+  /** Instead of reading the path. */
+  readonly text?: string
+  readonly env: Environment
+  /** The port of keys that name none. */
+  readonly port: number
+  readonly plugins: readonly PluginDefinition[]
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly http: HttpHub
+  /** Ends the process with a readable reason. */
+  readonly fail: (reason: Error) => void
+}
+
+/** How long a listener that closes lets queries in flight be answered. */
+const GRACE_MS = 5_000
+
+interface Served {
+  readonly endpoint: Endpoint
+  readonly listeners: readonly Listener[]
+  router: Router
+}
+
+export class Server {
+  readonly #options: ServerOptions
+  readonly #pool = new ResourcePool()
+  readonly #served = new Map<string, Served>()
+  #instance: Instance | undefined
+  #release: (() => Promise<void>) | undefined
+  /** The reload (or start) under way; another waits for it. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+  }
+
+  /** The generation being served. Throws before `start`. */
+  get instance(): Instance {
+    if (this.#instance === undefined) throw new PortolanError('PORTOLAN_NOT_STARTED', 'the server is not started')
+    return this.#instance
+  }
+
+  get listeners(): readonly Listener[] {
+    return [...this.#served.values()].flatMap(served => served.listeners)
+  }
+
+  /** Reads the Corefile, starts its plugins and listens. Throws a PortolanError with one readable sentence. */
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#change())
+  }
+
+  /** Serves the Corefile as it is now; a bad one is logged and the old configuration stays. Resolves to whether it was taken. */
+  reload(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#change()
+        this.#options.log.info('Reloading complete')
+        return true
+      } catch (error) {
+        this.#options.log.error(`the old configuration stays: ${messageOf(error)}`)
+        return false
+      }
+    })
+  }
+
+  /** Lets plugins drain while queries are still answered, answers what is in flight, and gives everything back. */
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#instance?.drain()
+      const listeners = this.listeners
+      this.#served.clear()
+      await Promise.all(listeners.map(listener => listener.close(GRACE_MS)))
+      await this.#instance?.stop()
+      await this.#release?.()
+      this.#instance = undefined
+      this.#release = undefined
+    })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  async #change(): Promise<void> {
+    const resources = this.#pool.generation()
+    const opened: Served[] = []
+    let next: Instance | undefined
+    try {
+      next = Instance.load(this.#text(), this.#parseOptions(true), this.#surroundings(resources))
+      await next.start()
+      for (const endpoint of next.endpoints) {
+        if (!this.#served.has(endpointText(endpoint))) opened.push(await this.#open(endpoint, next.router(endpoint)!))
+      }
+    } catch (error) {
+      await Promise.all(opened.flatMap(({ listeners }) => listeners.map(listener => listener.close(0))))
+      if (next) await next.stop()
+      await resources.release()
+      throw error
+    }
+    await this.#commit(next, opened, resources.release)
+  }
+
+  async #commit(next: Instance, opened: readonly Served[], release: () => Promise<void>): Promise<void> {
+    for (const served of opened) this.#served.set(endpointText(served.endpoint), served)
+    const leaving: Listener[] = []
+    for (const [key, served] of this.#served) {
+      const router = next.router(served.endpoint)
+      if (router) {
+        served.router = router
+      } else {
+        this.#served.delete(key)
+        leaving.push(...served.listeners)
+      }
+    }
+    next.listening(this.listeners)
+    const old = this.#instance
+    const releaseOld = this.#release
+    this.#instance = next
+    this.#release = release
+    await Promise.all(leaving.map(listener => listener.close(GRACE_MS)))
+    await old?.stop()
+    await releaseOld?.()
+  }
+
+  async #open(endpoint: Endpoint, router: Router): Promise<Served> {
+    const { log, clock, metrics } = this.#options
+    const udp = udpListener({ address: endpoint.host, port: endpoint.port, log })
+    const served: Served = { endpoint, router, listeners: [] }
+    const panics = metrics.counter('coredns_panics_total', 'Errors of our own while answering.', []).of()
+    const respond = responder({ router: () => served.router, log, panics })
+    await udp.listen(respond)
+    // With port 0 the system chooses one for UDP, and TCP takes the same.
+    const tcp = tcpListener({ address: endpoint.host, port: udp.port, log, clock })
+    try {
+      await tcp.listen(respond)
+    } catch (error) {
+      await udp.close(0)
+      throw error
+    }
+    return Object.assign(served, { listeners: [udp, tcp] })
+  }
+
+  #text(): string {
+    const { corefile, text } = this.#options
+    if (text !== undefined) return text
+    try {
+      return readFileSync(corefile, 'utf8')
+    } catch (cause) {
+      throw new PortolanError('PORTOLAN_COREFILE_READ', `cannot read the Corefile ${corefile}: ${messageOf(cause)}`, {
+        cause,
+      })
+    }
+  }
+
+  #parseOptions(warnings: boolean): ParseOptions {
+    const { corefile, env, port, log } = this.#options
+    const warn = (warning: CorefileWarning) => log.warning(warningText(warning))
+    return { file: corefile, env, port, ...(warnings ? { warn } : {}) }
+  }
+
+  #surroundings(resources: Surroundings['resources']): Surroundings {
+    const { plugins, clock, random, log, metrics, http, fail } = this.#options
+    return {
+      plugins,
+      clock,
+      random,
+      log,
+      metrics,
+      http,
+      resources,
+      dropped: () => undefined,
+      control: {
+        corefileChanged: async () => {
+          const hash = Instance.hash(this.#text(), this.#parseOptions(false))
+          return this.#instance !== undefined && hash !== this.#instance.corefileHash
+        },
+        reload: () => this.reload(),
+        fail,
+      },
+    }
+  }
+}
