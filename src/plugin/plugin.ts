@@ -17,6 +17,16 @@ export interface Reply {
   readonly plugin: string
   /** Why an answer is a failure, for `errors`: an upstream that timed out, a zone not yet synced. */
   readonly error?: Error
+  /**
+   * The EDNS size that the response is cut to and repeats, where a plugin (`bufsize`) lowered what the client advertised. It is
+   * never above that, and only there when the query has OPT.
+   */
+  readonly size?: number
+  /**
+   * The answer must not be kept for the next one who asks: it was made from state that changes at any moment (a cluster's) or
+   * for this client.
+   */
+  readonly current?: boolean
 }
 
 export type Next = (query: Query) => Reply | Promise<Reply>
@@ -28,6 +38,11 @@ export type Next = (query: Query) => Reply | Promise<Reply>
 export interface Plugin {
   readonly name: string
   handle(query: Query, next: Next): Reply | Promise<Reply>
+  /**
+   * Whether the plugin answers this query itself, with a reply that is `current`. Then `cache`, which stands before it, does not
+   * even look up: what it may hold from before the name existed is no longer true. Must be cheap. Absent means never.
+   */
+  current?(query: Query): boolean
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
   /** Runs before the first query. A rejection stops the start (or the reload). */
