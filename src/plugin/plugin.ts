@@ -76,6 +76,10 @@ export interface Block {
   listen: readonly string[]
   /** Whether `debug` stands in it. */
   debug: boolean
+  /** Where relative paths start; `root` replaces it before other plugins are set up. */
+  directory: string
+  /** The block as the Corefile has it, for messages that speak of other lines than the plugin's own. */
+  readonly directives: readonly Directive[]
   /** The links and fixtures of the block in order; complete when `start` runs. */
   readonly plugins: readonly (Plugin | Fixture)[]
 }
@@ -89,7 +93,7 @@ export interface SetupContext {
   readonly log: Logger
   readonly metrics: Metrics
   readonly http: HttpHub
-  /** What the `root` plugin or the Corefile's folder gives relative paths to start from. */
+  /** The block's `directory`, once `root` has had its say. */
   readonly directory: string
   /**
    * Things that outlive a reload: two plugins, or two generations of one, that share a key get the same thing. It is closed when
@@ -107,9 +111,9 @@ export interface Resources {
 export interface ServerControl {
   /** Answers through the server blocks of the plugin's own port, as if a client had asked: the longest matching zone is found anew. */
   ask(query: Query): Reply | Promise<Reply>
-  /** True when the Corefile, or a file that it imports, is no longer what is being served. */
+  /** True when the Corefile, or a file that it imports, is neither what is being served nor what `reload` refused last. */
   corefileChanged(): Promise<boolean>
-  /** A hash of the configuration being served. */
+  /** The SHA-512 of the configuration being served, in lower-case hexadecimal digits. */
   readonly corefileHash: string
   /** Loads the Corefile anew; a bad one is reported and the old configuration stays. Resolves to whether it was taken. */
   reload(): Promise<boolean>

@@ -149,13 +149,17 @@ export class Instance {
       },
       listen: [],
       debug: false,
+      directory: dirname(file),
+      directives: parsed.directives,
       plugins,
       chain: () => tooDeep,
     }
     const context: Omit<SetupContext, 'log'> = {
       ...surroundings,
       block,
-      directory: dirname(file),
+      get directory() {
+        return block.directory
+      },
       server: this.#control(block, surroundings),
     }
     for (const definition of surroundings.plugins) {

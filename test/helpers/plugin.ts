@@ -41,6 +41,8 @@ export function pluginBench(
     label: 'dns://:53',
     listen: [],
     debug: false,
+    directory: options.directory ?? '/nonexistent',
+    directives: parsed!.directives,
     plugins: options.plugins ?? [],
   }
   const counted = metrics()
