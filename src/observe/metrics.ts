@@ -2,7 +2,7 @@
  * Counters, gauges and histograms in Prometheus' sense. Children are plain objects so that counting a query costs an addition;
  * prom-client gathers them and writes the exposition format.
  */
-import { Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 
 export interface Counter {
   /** Only grows. */
@@ -17,6 +17,12 @@ export interface Histogram {
   observe(value: number): void
 }
 
+/** A metric that is always 1 and says something by its labels (`coredns_build_info`). */
+export interface Info {
+  /** Has the combination of label values exported until the returned function is called; each holder counts. */
+  hold(...values: string[]): () => void
+}
+
 /** A metric with labels; one child for each combination of label values. */
 export interface Family<Child> {
   /** The child of these values, in the order of the label names; made at first use. Keep it where it is needed often. */
@@ -29,104 +35,133 @@ export interface Metrics {
   gauge(name: string, help: string, labels: readonly string[]): Family<Gauge>
   /** `buckets` are upper bounds in rising order, without infinity. */
   histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Family<Histogram>
+  info(name: string, help: string, labels: readonly string[]): Info
+  /** Adds what prom-client knows of the process (`process_…`, `nodejs_…`). Has no effect the second time. */
+  addProcess(): void
   /** All of it in Prometheus' text format. */
   exposition(): Promise<string>
   readonly contentType: string
   readonly registry: Registry
 }
 
-type Value = { value: number; labels: { [name: string]: string | number }; metricName?: string }
+type Labels = { readonly [name: string]: string }
+type Value = { value: number; labels: { readonly [name: string]: string | number }; metricName?: string }
+type Registered = Parameters<Registry['registerMetric']>[0]
 
 export function metrics(): Metrics {
   const registry = new Registry()
-  const families = new Map<string, Family<unknown>>()
+  const known = new Map<string, unknown>()
+  let processAdded = false
 
-  function family<Child extends object>(
+  /** What was made for the name before, or what `make` makes, exported from now on. */
+  function once<T>(
     type: 'counter' | 'gauge' | 'histogram',
     name: string,
     help: string,
-    labelNames: readonly string[],
-    make: () => Child,
-    read: (child: Child, labels: { [name: string]: string }) => Value[],
-  ): Family<Child> {
-    const known = families.get(name)
-    if (known) return known as Family<Child>
-    const children = new Map<string, { child: Child; labels: { [name: string]: string } }>()
+    make: () => { made: T; values: () => Value[] },
+  ): T {
+    if (!known.has(name)) {
+      const { made, values } = make()
+      known.set(name, made)
+      const get = async () => ({ name, help, type, aggregator: 'sum', values: values() })
+      // prom-client asks nothing of a metric but its name and get().
+      registry.registerMetric({ name, get } as unknown as Registered)
+    }
+    return known.get(name) as T
+  }
+
+  function family<Child>(labelNames: readonly string[], make: () => Child, read: (child: Child, l: Labels) => Value[]) {
+    const children = new Map<string, { child: Child; labels: Labels }>()
     const made: Family<Child> = {
       of(...values) {
         const key = values.join('\0')
         let entry = children.get(key)
         if (entry === undefined) {
-          const labels = Object.fromEntries(labelNames.map((label, i) => [label, values[i] ?? '']))
-          entry = { child: make(), labels }
+          entry = { child: make(), labels: labelled(labelNames, values) }
           children.set(key, entry)
         }
         return entry.child
       },
     }
-    families.set(name, made)
-    const get = async () => ({
-      name,
-      help,
-      type,
-      aggregator: 'sum',
-      values: [...children.values()].flatMap(({ child, labels }) => read(child, labels)),
-    })
-    // prom-client asks nothing of a metric but its name and get().
-    registry.registerMetric({ name, get } as unknown as Parameters<Registry['registerMetric']>[0])
-    return made
+    return { made, values: () => [...children.values()].flatMap(({ child, labels }) => read(child, labels)) }
+  }
+
+  function held(labelNames: readonly string[]) {
+    const holders = new Map<string, { labels: Labels; count: number }>()
+    const made: Info = {
+      hold(...values) {
+        const key = values.join('\0')
+        const entry = holders.get(key) ?? { labels: labelled(labelNames, values), count: 0 }
+        holders.set(key, entry)
+        entry.count++
+        let holding = true
+        return () => {
+          if (holding && --entry.count === 0) holders.delete(key)
+          holding = false
+        }
+      },
+    }
+    return { made, values: () => [...holders.values()].map(({ labels }) => ({ value: 1, labels })) }
   }
 
   return {
     registry,
     contentType: registry.contentType,
     exposition: () => registry.metrics(),
-    counter: (name, help, labels) =>
-      family(
-        'counter',
-        name,
-        help,
-        labels,
-        () => ({
-          value: 0,
-          add(by = 1) {
-            this.value += by
-          },
-        }),
-        (child, values) => [{ value: child.value, labels: values }],
-      ),
-    gauge: (name, help, labels) =>
-      family(
-        'gauge',
-        name,
-        help,
-        labels,
-        () => ({
-          value: 0,
-          set(value: number) {
-            this.value = value
-          },
-        }),
-        (child, values) => [{ value: child.value, labels: values }],
-      ),
+    counter: (name, help, labels) => once('counter', name, help, () => family(labels, counter, numberValue)),
+    gauge: (name, help, labels) => once('gauge', name, help, () => family(labels, gauge, numberValue)),
     histogram: (name, help, labels, buckets) =>
-      family(
-        'histogram',
-        name,
-        help,
-        labels,
-        () => ({
-          sum: 0,
-          counts: new Float64Array(buckets.length + 1),
-          observe(value: number) {
-            this.sum += value
-            let bucket = 0
-            while (bucket < buckets.length && value > buckets[bucket]!) bucket++
-            this.counts[bucket]! += 1
-          },
-        }),
-        (child, values) => histogramValues(name, buckets, child, values),
+      once('histogram', name, help, () =>
+        family(
+          labels,
+          () => histogram(buckets),
+          (child, values) => histogramValues(name, buckets, child, values),
+        ),
       ),
+    info: (name, help, labels) => once('gauge', name, help, () => held(labels)),
+    addProcess() {
+      if (!processAdded) collectDefaultMetrics({ register: registry })
+      processAdded = true
+    },
+  }
+}
+
+function labelled(names: readonly string[], values: readonly string[]): Labels {
+  return Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']))
+}
+
+function counter() {
+  return {
+    value: 0,
+    add(by = 1) {
+      this.value += by
+    },
+  }
+}
+
+function gauge() {
+  return {
+    value: 0,
+    set(value: number) {
+      this.value = value
+    },
+  }
+}
+
+function numberValue({ value }: { value: number }, labels: Labels): Value[] {
+  return [{ value, labels }]
+}
+
+function histogram(buckets: readonly number[]) {
+  return {
+    sum: 0,
+    counts: new Float64Array(buckets.length + 1),
+    observe(value: number) {
+      this.sum += value
+      let bucket = 0
+      while (bucket < buckets.length && value > buckets[bucket]!) bucket++
+      this.counts[bucket]! += 1
+    },
   }
 }
 
@@ -134,7 +169,7 @@ function histogramValues(
   name: string,
   buckets: readonly number[],
   child: { sum: number; counts: Float64Array },
-  labels: { [name: string]: string },
+  labels: Labels,
 ): Value[] {
   const values: Value[] = []
   let total = 0
