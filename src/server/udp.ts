@@ -1,0 +1,141 @@
+/**
+ * Listens on UDP through Node's own sockets. What a packet means is left to `respond`; no packet, client or state of the
+ * network makes it throw.
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6 } from 'node:net'
+import type { Clock } from '../observe/clock.ts'
+import type { Logger } from '../observe/logger.ts'
+import { type Bound, bindAll, type Endpoint, plainAddress } from './binding.ts'
+import { atMost } from './grace.ts'
+import type { Listener, Respond } from './listener.ts'
+
+export interface UdpOptions extends Endpoint {
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Room for some 5,000 waiting queries; the system may give less (net.core.rmem_max). */
+const RECEIVE_BUFFER = 4 << 20
+
+/** Failures are reported together, at most this often. */
+const REPORT_PERIOD = 60_000
+
+interface BoundSocket extends Bound {
+  readonly socket: Socket
+}
+
+/**
+ * A UDP listener. It binds without any option to share the port, so that a second server on it is noticed. What arrives after
+ * `close` is dropped; replies that cannot be sent are counted in the log.
+ */
+export function udpListener(options: UdpOptions): Listener {
+  return new UdpListener(options)
+}
+
+class UdpListener implements Listener {
+  readonly protocol = 'udp'
+  readonly #options: UdpOptions
+  #sockets: BoundSocket[] = []
+  /** Replies that are still being made. */
+  #pending = 0
+  #settled: (() => void) | undefined
+  #closing: Promise<void> | undefined
+  /** The sockets are closed. */
+  #over = false
+  #failures = 0
+  #reportAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: UdpOptions) {
+    this.#options = options
+  }
+
+  get address(): string {
+    return this.#options.address || (this.#sockets.length === 1 ? '0.0.0.0' : '::')
+  }
+
+  get port(): number {
+    return this.#sockets[0]?.port ?? this.#options.port
+  }
+
+  async listen(respond: Respond): Promise<void> {
+    this.#sockets = await bindAll('udp', this.#options, this.#options.log, bind)
+    for (const bound of this.#sockets) this.#serve(bound, respond)
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    if (this.#pending > 0) {
+      await atMost(this.#options.clock, graceMs, new Promise<void>(resolve => (this.#settled = resolve)))
+    }
+    this.#over = true
+    for (const socket of this.#sockets) socket.close()
+  }
+
+  #serve({ socket, port: localPort }: BoundSocket, respond: Respond): void {
+    const localAddress = plainAddress(socket.address().address)
+    const sent = (error: Error | null) => error && this.#failed(error)
+    const late = (reply: Uint8Array | undefined, to: RemoteInfo) => {
+      if (reply && !this.#over) socket.send(reply, to.port, to.address, sent)
+      if (--this.#pending === 0) this.#settled?.()
+    }
+    socket.on('error', error => this.#failed(error))
+    socket.on('message', (packet, from) => {
+      // Nothing can be sent to port 0: only a forged packet comes from there.
+      if (this.#closing || from.port === 0) return
+      const address = plainAddress(from.address)
+      const reply = respond(packet, { protocol: 'udp', address, port: from.port, localAddress, localPort })
+      if (reply instanceof Promise) {
+        this.#pending++
+        void reply.then(made => late(made, from))
+      } else if (reply !== undefined) {
+        socket.send(reply, from.port, from.address, sent)
+      }
+    })
+  }
+
+  /** Logs the first failure at once, and then how many there were in each period. */
+  #failed(error: Error): void {
+    this.#failures++
+    const now = this.#options.clock.monotonic()
+    if (now < this.#reportAt) return
+    this.#options.log.warning(`udp: ${this.#failures} replies could not be sent, the last: ${error.message}`)
+    this.#failures = 0
+    this.#reportAt = now + REPORT_PERIOD
+  }
+}
+
+async function bind(address: string, port: number): Promise<BoundSocket> {
+  const ipv6 = isIPv6(address)
+  const socket = createSocket({
+    type: ipv6 ? 'udp6' : 'udp4',
+    ipv6Only: ipv6,
+    // Addresses are never names here, and Node's own look-up would put each reply off to a later tick.
+    lookup: (ip, _options, done) => done(null, ip, ipv6 ? 6 : 4),
+  })
+  try {
+    // Waited for from before: with this look-up the socket is bound when `bind` returns.
+    const listening = once(socket, 'listening')
+    socket.bind(port, address)
+    await listening
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+  enlarge(socket)
+  return { socket, port: socket.address().port, close: () => socket.close() }
+}
+
+/** A bigger receive buffer lets bursts wait instead of being lost. Where the system refuses, the usual one must do. */
+function enlarge(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SOCKET_BUFFER_SIZE')) throw error
+  }
+}
