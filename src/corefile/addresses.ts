@@ -13,9 +13,9 @@ export interface HostPort {
  * default one. An IPv6 address with a port needs brackets.
  */
 export function parseHostPort(text: string, defaultPort?: number): HostPort | undefined {
-  const match = /^\[([^[\]]*)\](?::(\d{1,5}))?$|^([^:[\]]*):(\d{1,5})$/.exec(text)
+  const match = /^\[([^[\]\s]*)\](?::(\d{1,5}))?$|^([^:[\]\s]*):(\d{1,5})$/.exec(text)
   if (match === null) {
-    const bare = text !== '' && !/[[\]]/.test(text) && (/^[^:]+$/.test(text) || /:.*:/.test(text))
+    const bare = text !== '' && !/[[\]\s]/.test(text) && (/^[^:]+$/.test(text) || /:.*:/.test(text))
     return bare && defaultPort !== undefined ? { host: text, port: defaultPort } : undefined
   }
   const digits = match[2] ?? match[4]

@@ -143,11 +143,11 @@ export class Directive {
 
   /**
    * All arguments that are left, as zones; a network off an octet boundary becomes several. Without arguments `defaults`: the
-   * server block's own for most plugins (`context.block.origins`), the root for `fallthrough`.
+   * server block's own for most plugins (`context.block.origins`), the root for `fallthrough`; without defaults one is required.
    */
-  zones(defaults: readonly NameKey[]): readonly NameKey[] {
-    if (!this.more) return defaults
-    return this.rest().flatMap(token => {
+  zones(defaults?: readonly NameKey[]): readonly NameKey[] {
+    if (!this.more && defaults) return defaults
+    return this.rest({ name: 'zones', min: 1 }).flatMap(token => {
       const result = zonesFromText(token.text)
       if ('problem' in result) throw this.error(result.problem, token)
       return result.zones
@@ -207,8 +207,9 @@ export class Directive {
     if (token === undefined) return value
     const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = argument
     if (value >= min && value <= max) return value
-    const bound = value > max ? `at most ${show(max)}` : min === 1 ? 'above 0' : `at least ${show(min)}`
-    throw this.error(`${this.#subject(argument.name)} must be ${bound}, got "${token.text}"`, token)
+    const tooSmall = min === 0 ? 'not be negative' : min === 1 ? 'be above 0' : `be at least ${show(min)}`
+    const bound = value > max ? `be at most ${show(max)}` : tooSmall
+    throw this.error(`${this.#subject(argument.name)} must ${bound}, got "${token.text}"`, token)
   }
 
   /** `success cap`: the option and what its argument is called, each once. */

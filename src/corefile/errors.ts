@@ -20,9 +20,12 @@ export interface CorefileWarning {
   readonly message: string
 }
 
-/** A positioned error: its message starts with `file:line:column: `. Only the position of `at` is kept. */
+/**
+ * A positioned error: its message starts with `file:line:column: ` and is one line, whatever words of the Corefile it repeats.
+ * Only the position of `at` is kept.
+ */
 export function corefileError(code: CorefileErrorCode, at: Position, message: string, cause?: unknown): PortolanError {
-  return new PortolanError(code, message, { at: positionOf(at), ...(cause === undefined ? {} : { cause }) })
+  return new PortolanError(code, printable(message), { at: positionOf(at), ...(cause === undefined ? {} : { cause }) })
 }
 
 /** The bare position of anything that has one. */
@@ -37,7 +40,7 @@ export function positionText({ file, line, column }: Position): string {
 
 /** `Corefile:4:9: warning: …`: one line, the shape of an error's message. */
 export function warningText({ at, message }: CorefileWarning): string {
-  return `${positionText(at)}: warning: ${message}`
+  return `${positionText(at)}: warning: ${printable(message)}`
 }
 
 /**
@@ -62,6 +65,11 @@ export function renderMistake(mistake: PortolanError | CorefileWarning, source: 
   const indent = before.map(letter => (letter === '\t' ? '\t' : ' ')).join('')
   const gutter = String(mistake.at.line).padStart(4)
   return `${message}\n${gutter} | ${text}\n${' '.repeat(gutter.length)} | ${indent}${'^'.repeat(width)}`
+}
+
+/** Control characters as escapes: a message is one line, and a Corefile must not steer a terminal. */
+function printable(message: string): string {
+  return message.replace(/[\0-\x1f\x7f-\x9f]/g, control => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** How many letters the word at the start of `text` has; a quoted one with its quotes; at least 1. */

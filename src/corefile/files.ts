@@ -1,12 +1,12 @@
 /**
  * The files that a Corefile imports: the interface through which the parser reaches them, and the one that reads the disk.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, parse } from 'node:path'
 
 /** Where imports are read from. Paths are what `join(dirname(importing file), what the import says)` gives. */
 export interface CorefileFiles {
-  /** The text of a file; throws when there is none. */
+  /** The text of a file. Throws, with the `code` ENOENT when there is none. */
   read(path: string): string
   /** The paths that match a pattern, sorted. `*` is any run of characters but `/`, `?` is one. None is not an error. */
   glob(pattern: string): string[]
@@ -21,7 +21,7 @@ export const diskFiles: CorefileFiles = {
     for (const part of pattern.slice(root.length).split('/')) {
       paths = paths.flatMap(path => (/[*?]/.test(part) ? matches(path, part) : [join(path, part)]))
     }
-    return paths.sort()
+    return paths.filter(path => existsSync(path)).sort()
   },
 }
 

@@ -3,6 +3,7 @@
  * import may stand is left to the parser.
  */
 import { dirname, isAbsolute, join } from 'node:path'
+import { messageOf } from '../errors.ts'
 import { type CorefileWarning, corefileError, positionText } from './errors.ts'
 import type { CorefileFiles } from './files.ts'
 import { type Environment, lex, type Token } from './lexer.ts'
@@ -121,36 +122,37 @@ export class Importer {
   }
 
   #readFiles(what: Token): { source: string; tokens: Token[] }[] {
-    const { files, warn } = this.#options
+    const { env, files, warn } = this.#options
     const path = isAbsolute(what.text) ? what.text : join(dirname(what.file), what.text)
     if (/\*.*\*|\?.*\?|\[.*\]/s.test(path)) {
-      throw corefileError(
-        'PORTOLAN_COREFILE_IMPORT',
-        what,
-        `"${what.text}" may have one "*" and one "?", and no brackets`,
-      )
+      const problem = `"${what.text}" may have one "*" and one "?", and no brackets`
+      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, problem)
     }
-    const pattern = /[*?]/.test(path)
-    const paths = pattern ? files.glob(path) : [path]
+    const paths = /[*?]/.test(path) ? this.#reach(what, path, () => files.glob(path)) : [path]
     if (paths.length === 0) warn({ at: what, message: `no file matches "${what.text}"` })
-    return paths.map(file => ({ source: `file ${file}`, tokens: this.#readFile(what, file) }))
+    return paths.map(file => {
+      return {
+        source: `file ${file}`,
+        tokens: lex(
+          this.#reach(what, file, () => files.read(file)),
+          { file, env, warn },
+        ),
+      }
+    })
   }
 
-  #readFile(what: Token, file: string): Token[] {
-    const { env, files, warn } = this.#options
-    let text: string
+  #reach<T>(what: Token, path: string, action: () => T): T {
     try {
-      text = files.read(file)
+      return action()
     } catch (cause) {
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, this.#unreadable(what, file, cause), cause)
+      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, this.#unreachable(what, path, cause), cause)
     }
-    return lex(text, { file, env, warn })
   }
 
-  #unreadable(what: Token, file: string, cause: unknown): string {
+  #unreachable(what: Token, path: string, cause: unknown): string {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'EISDIR') return `cannot import ${file}: it is a folder`
-    if (code !== 'ENOENT') return `cannot import ${file}: ${cause instanceof Error ? cause.message : String(cause)}`
+    if (code === 'EISDIR') return `cannot import ${path}: it is a folder`
+    if (code !== 'ENOENT') return `cannot import ${path}: ${messageOf(cause)}`
     return `"${what.text}" is neither a snippet defined above nor a file${hint(what.text, this.#snippets.keys())}`
   }
 

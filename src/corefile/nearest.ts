@@ -3,12 +3,12 @@
  */
 
 /**
- * The candidate with the smallest edit distance from `word`, or undefined when none is near enough to be worth a hint: up to one
- * mistake in three letters, at most three. Of equally near ones the first is taken.
+ * The candidate with the smallest edit distance from `word`, or undefined when none is near enough to be worth a hint: about
+ * one mistake in three letters, at most three. Of equally near ones the first is taken.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined
-  let limit = Math.min(3, Math.max(1, Math.floor(word.length / 3)))
+  let limit = Math.min(3, Math.max(1, Math.round(word.length / 3)))
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) > limit) continue
     const distance = editDistance(word, candidate)

@@ -1,6 +1,6 @@
 /**
  * Groups the tokens of a Corefile into server blocks and directives, and expands snippets and imports on the way. The grammar
- * is CoreDNS' (coredns/caddy 1.1.4), stricter where that one accepts what nobody means; the README tells where.
+ * is CoreDNS' (coredns/caddy 1.1.4), stricter where that one accepts what nobody means: README.md beside this file tells where.
  */
 import { Directive } from './directive.ts'
 import { type CorefileWarning, corefileError } from './errors.ts'

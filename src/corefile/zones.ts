@@ -35,7 +35,9 @@ function problemOf(text: string): string {
   if (text.includes(',')) return `${complaint}: a comma needs a space behind it`
   if (text.includes(':')) return `${complaint}: ":" may only stand before a port`
   const ascii = /[^\0-\x7f]/.test(text) ? domainToASCII(text) : ''
-  return ascii === '' ? complaint : `${complaint}: in the letters that DNS has it is "${ascii}"`
+  return ascii === ''
+    ? `${complaint}: labels have 1 to 63 letters, a name at most 255`
+    : `${complaint}: in the letters that DNS has it is "${ascii}"`
 }
 
 function reverseZones(text: string, slash: number): ZonesResult {
