@@ -1,0 +1,185 @@
+/**
+ * One kept-alive connection to the API server for one kind: sends requests with the credentials of the moment, within the limits,
+ * and turns everything that can go wrong into an `ApiFailure`. What the bytes mean is left to the reflector.
+ */
+import * as http from 'node:http'
+import * as https from 'node:https'
+import type { Clock, Timer } from '../../observe/clock.ts'
+import type { Credentials, Identity } from './credentials.ts'
+import { ApiFailure, failureOf, refusal, type Verb } from './failure.ts'
+import type { RequestLimits } from './request-limits.ts'
+import type { RequestMetrics } from './request-metrics.ts'
+import { type Resource, target } from './resource.ts'
+
+/** How long the server may keep silent: while connecting, and where an answer is due. */
+const connectMs = 5_000
+const answerMs = 30_000
+/** The longest list page and the longest error page in bytes: no API server sends as much, but what is at the address may be none. */
+const pageBytes = 256 * 1024 * 1024
+const errorBytes = 1024 * 1024
+
+export interface ConnectionOptions {
+  readonly resource: Resource
+  readonly credentials: Credentials
+  readonly limits: RequestLimits
+  readonly metrics: RequestMetrics
+  readonly clock: Clock
+}
+
+export class Connection {
+  readonly #resource: Resource
+  readonly #credentials: Credentials
+  readonly #limits: RequestLimits
+  readonly #metrics: RequestMetrics
+  readonly #clock: Clock
+  readonly #agents = {
+    'http:': new http.Agent({ keepAlive: true, maxSockets: 1 }),
+    'https:': new https.Agent({ keepAlive: true, maxSockets: 1 }),
+  }
+
+  constructor({ resource, credentials, limits, metrics, clock }: ConnectionOptions) {
+    this.#resource = resource
+    this.#credentials = credentials
+    this.#limits = limits
+    this.#metrics = metrics
+    this.#clock = clock
+  }
+
+  /** The body of a list request. */
+  async list(parameters: Record<string, string>, signal: AbortSignal): Promise<string> {
+    const identity = await this.#credentials.identity()
+    const { host, server } = identity
+    const asked = this.#clock.monotonic()
+    await this.#limits.turn(signal)
+    const started = this.#clock.monotonic()
+    this.#metrics.waited((started - asked) / 1000, host)
+    try {
+      const response = await this.#request(identity, 'list', parameters, signal)
+      return await text(this.#chunks(response, answerMs, server.origin), pageBytes)
+    } finally {
+      this.#metrics.took((this.#clock.monotonic() - started) / 1000, host)
+    }
+  }
+
+  /** Opens a watch; resolves when the server has agreed. The stream fails after `idleMs` without a byte. */
+  async watch(parameters: Record<string, string>, idleMs: number, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+    const identity = await this.#credentials.identity()
+    const response = await this.#request(identity, 'watch', { watch: 'true', ...parameters }, signal)
+    return this.#chunks(response, idleMs, identity.server.origin)
+  }
+
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy()
+  }
+
+  async #request(
+    identity: Identity,
+    verb: Verb,
+    parameters: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<http.IncomingMessage> {
+    const { host } = identity
+    const { origin } = identity.server
+    // As in CoreDNS a request takes its place until the headers are there: a watch would hold it for minutes.
+    const leave = await this.#limits.enter()
+    let response: http.IncomingMessage
+    try {
+      response = await this.#send(identity, target(this.#resource, parameters), signal)
+      this.#metrics.answered(String(response.statusCode), host)
+    } catch (error) {
+      this.#metrics.answered('<error>', host)
+      throw this.#refused(failureOf(error, origin))
+    } finally {
+      leave()
+    }
+    if (response.statusCode === 200) return response
+    const body = await text(this.#chunks(response, answerMs, origin), errorBytes)
+    throw this.#refused(refusal(response, body, verb, this.#resource))
+  }
+
+  /** Where it may be the credentials that were refused, the next request reads them anew. */
+  #refused(failure: ApiFailure): ApiFailure {
+    if (failure.reason === 'unauthorized' || failure.reason === 'tls') this.#credentials.forget()
+    return failure
+  }
+
+  #send(identity: Identity, path: string, signal: AbortSignal): Promise<http.IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const { server, options } = identity
+      const secure = server.protocol === 'https:'
+      const request = (secure ? https : http).get({
+        agent: this.#agents[secure ? 'https:' : 'http:'],
+        ...options,
+        protocol: server.protocol,
+        // URL keeps the brackets of an IPv6 address, which a socket does not take.
+        hostname: server.hostname.replace(/^\[|\]$/g, ''),
+        port: server.port,
+        path: server.pathname.replace(/\/$/, '') + path,
+        headers: { accept: 'application/json', 'user-agent': 'portolan', ...options.headers },
+        signal,
+      })
+      const expire = (ms: number, failure: () => ApiFailure) => this.#clock.after(ms, () => request.destroy(failure()))
+      let timer = expire(connectMs, () => unreachable(server.origin))
+      const connected = () => {
+        timer.cancel()
+        timer = expire(answerMs, () => silent(server.origin, answerMs))
+      }
+      request.once('socket', socket => {
+        if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', connected)
+        else connected()
+      })
+      request.once('response', response => {
+        timer.cancel()
+        resolve(response)
+      })
+      request.once('error', error => {
+        timer.cancel()
+        // The server may close an idle connection in the moment in which it is used again: that is no failure of the request.
+        if (request.reusedSocket && 'code' in error && error.code === 'ECONNRESET')
+          resolve(this.#send(identity, path, signal))
+        else reject(error)
+      })
+    })
+  }
+
+  async *#chunks(body: http.IncomingMessage, idleMs: number, origin: string): AsyncGenerator<Buffer> {
+    const watchdog = (): Timer => this.#clock.after(idleMs, () => body.destroy(silent(origin, idleMs)))
+    let timer = watchdog()
+    try {
+      for await (const chunk of body) {
+        timer.cancel()
+        yield chunk
+        timer = watchdog()
+      }
+    } catch (error) {
+      throw error instanceof ApiFailure ? error : cutOff(origin, error)
+    } finally {
+      timer.cancel()
+    }
+  }
+}
+
+async function text(chunks: AsyncIterable<Buffer>, limit: number): Promise<string> {
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const piece of chunks) {
+    length += piece.length
+    if (length > limit) throw new ApiFailure('failed', `the API server sent more than ${limit} bytes`)
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+function unreachable(origin: string): ApiFailure {
+  return new ApiFailure('unreachable', `cannot reach ${origin}: no connection within ${connectMs / 1000} s`, {
+    advice: 'check its address, and that no firewall or NetworkPolicy stands between',
+  })
+}
+
+function cutOff(origin: string, cause: unknown): ApiFailure {
+  return new ApiFailure('unreachable', `${origin} closed the connection before its answer was complete`, { cause })
+}
+
+function silent(origin: string, ms: number): ApiFailure {
+  return new ApiFailure('slow', `${origin} sent nothing for ${ms / 1000} s`)
+}
