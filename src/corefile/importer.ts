@@ -66,14 +66,9 @@ export class Importer {
     const name = key.text.slice(1, -1)
     const earlier = this.#snippets.get(name)
     if (earlier) {
-      throw corefileError(
-        'PORTOLAN_COREFILE_IMPORT',
-        key,
-        `the snippet (${name}) is already defined at ${positionText(earlier.at)}`,
-      )
+      throw failure(key, `the snippet (${name}) is already defined at ${positionText(earlier.at)}`)
     }
-    if (name === '')
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', key, 'a snippet needs a name between its parentheses')
+    if (name === '') throw failure(key, 'a snippet needs a name between its parentheses')
     const open = this.next()!
     const tokens: Token[] = []
     let depth = 1
@@ -92,30 +87,26 @@ export class Importer {
     const importedBy = this.#last
     const what = this.peek()
     if (what === undefined || what.startsLine || what.kind !== 'word' || what.text === '') {
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', keyword, 'import needs the name of a snippet or a file')
+      throw failure(keyword, 'import needs the name of a snippet or a file')
     }
     this.next()
     const extra = this.peek()
     if (extra && !extra.startsLine) {
-      throw corefileError(
-        'PORTOLAN_COREFILE_IMPORT',
-        extra,
-        `import takes one argument, "${extra.text}" is one too many`,
-      )
+      throw failure(extra, `import takes one argument, "${extra.text}" is one too many`)
     }
     const snippet = this.#snippets.get(what.text)
     const imported = snippet ? [{ source: `snippet (${what.text})`, tokens: snippet.tokens }] : this.#readFiles(what)
-    for (const { source, tokens } of imported.reverse()) {
+    for (const { source, tokens } of imported.toReversed()) {
       this.#push(what, source, tokens, importedBy)
     }
   }
 
   #push(what: Token, source: string, tokens: readonly Token[], importedBy: Frame): void {
     for (let frame: Frame | undefined = importedBy; frame; frame = frame.importedBy) {
-      if (frame.source === source) throw corefileError('PORTOLAN_COREFILE_IMPORT', what, `the ${source} imports itself`)
+      if (frame.source === source) throw failure(what, `the ${source} imports itself`)
     }
     if (++this.#imports > MAX_IMPORTS) {
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, `more than ${MAX_IMPORTS} imports`)
+      throw failure(what, `more than ${MAX_IMPORTS} imports`)
     }
     const [first, ...others] = tokens
     if (first) this.#frames.push({ source, importedBy, tokens: [{ ...first, startsLine: true }, ...others], index: 0 })
@@ -126,18 +117,13 @@ export class Importer {
     const path = isAbsolute(what.text) ? what.text : join(dirname(what.file), what.text)
     if (/\*.*\*|\?.*\?|\[.*\]/s.test(path)) {
       const problem = `"${what.text}" may have one "*" and one "?", and no brackets`
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, problem)
+      throw failure(what, problem)
     }
     const paths = /[*?]/.test(path) ? this.#reach(what, path, () => files.glob(path)) : [path]
     if (paths.length === 0) warn({ at: what, message: `no file matches "${what.text}"` })
     return paths.map(file => {
-      return {
-        source: `file ${file}`,
-        tokens: lex(
-          this.#reach(what, file, () => files.read(file)),
-          { file, env, warn },
-        ),
-      }
+      const text = this.#reach(what, file, () => files.read(file))
+      return { source: `file ${file}`, tokens: lex(text, { file, env, warn }) }
     })
   }
 
@@ -145,7 +131,7 @@ export class Importer {
     try {
       return action()
     } catch (cause) {
-      throw corefileError('PORTOLAN_COREFILE_IMPORT', what, this.#unreachable(what, path, cause), cause)
+      throw failure(what, this.#unreachable(what, path, cause), cause)
     }
   }
 
@@ -164,4 +150,8 @@ export class Importer {
     }
     return frame
   }
+}
+
+function failure(at: Token, message: string, cause?: unknown) {
+  return corefileError('PORTOLAN_COREFILE_IMPORT', at, message, cause)
 }
