@@ -9,13 +9,14 @@ export const misshapen = 'PORTOLAN_OBJECT_SHAPE'
 
 /** A JSON object and the path that leads to it. Every method throws a `PortolanError` with code `misshapen` for a wrong shape. */
 export class Fields {
-  readonly #json: Readonly<Record<string, unknown>>
+  /** The whole object, unread. */
+  readonly json: Readonly<Record<string, unknown>>
   readonly #path: string
 
   constructor(json: unknown, path = '') {
     if (!isRecord(json))
       throw new PortolanError(misshapen, `${path || 'the object'} must be a mapping, got ${shown(json)}`)
-    this.#json = json
+    this.json = json
     this.#path = path
   }
 
@@ -49,7 +50,7 @@ export class Fields {
   map(name: string): Record<string, string> {
     const child = this.child(name)
     const map: Record<string, string> = {}
-    for (const key of Object.keys(child.#json)) {
+    for (const key of Object.keys(child.json)) {
       const value = child.text(key)
       if (value !== undefined) map[key] = value
     }
@@ -86,7 +87,7 @@ export class Fields {
   }
 
   #value(name: string): unknown {
-    return Object.hasOwn(this.#json, name) ? (this.#json[name] ?? undefined) : undefined
+    return Object.hasOwn(this.json, name) ? (this.json[name] ?? undefined) : undefined
   }
 
   #list(name: string): unknown[] {

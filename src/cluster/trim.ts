@@ -185,16 +185,21 @@ const subdomain: NameRule = {
   text: 'a DNS subdomain: at most 253 lower-case letters, digits, hyphens and dots',
 }
 
+function matches(name: string, { pattern, longest }: NameRule): boolean {
+  return name.length <= longest && pattern.test(name)
+}
+
 function trimMeta(json: Fields, rule: NameRule): Meta {
   const meta = json.child('metadata')
-  const namespace = meta.text('namespace') || meta.refuse('namespace', 'the name of a namespace')
+  const namespace = meta.text('namespace', '')
+  if (!matches(namespace, label)) meta.refuse('namespace', label.text)
   return { ...trimNamed(json, rule), namespace: intern(namespace) }
 }
 
 function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace'> {
   const meta = json.child('metadata')
   const name = meta.text('name') ?? meta.refuse('name', rule.text)
-  if (name.length > rule.longest || !rule.pattern.test(name)) meta.refuse('name', rule.text)
+  if (!matches(name, rule)) meta.refuse('name', rule.text)
   return { name, resourceVersion: meta.text('resourceVersion', ''), labels: trimLabels(meta) }
 }
 

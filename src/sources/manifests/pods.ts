@@ -1,0 +1,89 @@
+/** Reads pods and nodes as far as endpoints need them, and gives pods without an address one of the pod range. */
+import { isIPv4 } from 'node:net'
+import type { Fields } from '../../cluster/fields.ts'
+import { keyOf, type Pod, type Protocol } from '../../cluster/objects.ts'
+import { allocate, canonical, type Family, type Pool } from './allocate.ts'
+import { trimOrThrow } from './problems.ts'
+import type { Item } from './select.ts'
+
+export interface ContainerPort {
+  readonly name: string
+  readonly protocol: string
+  readonly port: number
+}
+
+export interface PodPlan {
+  /** Without addresses where `addressPods` has yet to give it some. */
+  readonly pod: Pod
+  readonly ready: boolean
+  readonly hostname: string
+  readonly subdomain: string
+  readonly ports: readonly ContainerPort[]
+  readonly zone: string
+}
+
+export interface Node {
+  readonly zone: string
+  readonly addresses: readonly string[]
+}
+
+export function readNode({ fields }: Item): Node {
+  const addresses = fields.child('status').children('addresses')
+  return {
+    zone: fields.child('metadata').map('labels')['topology.kubernetes.io/zone'] ?? '',
+    addresses: addresses.filter(entry => entry.text('type') === 'InternalIP').map(entry => entry.text('address', '')),
+  }
+}
+
+/** What a status leaves out counts as running and ready; what it says is kept. */
+export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>): PodPlan {
+  const spec = fields.child('spec')
+  const status = fields.child('status')
+  const phase = status.text('phase', 'Running')
+  const condition = status.children('conditions').find(entry => entry.text('type') === 'Ready')
+  const given = trimOrThrow('Pod', { ...fields.json, status: { ...status.json, phase } })
+  const node = nodes.get(given.nodeName)
+  const onHost = given.hostNetwork && given.podIPs.length === 0
+  return {
+    pod: onHost && node ? { ...given, podIPs: node.addresses } : given,
+    ready: condition ? condition.text('status') === 'True' : phase === 'Running',
+    hostname: spec.text('hostname', ''),
+    subdomain: spec.text('subdomain', ''),
+    ports: containers(spec).flatMap(container => container.children('ports').map(readPort)),
+    zone: node?.zone ?? '',
+  }
+}
+
+/** Sidecars (init containers that are always restarted) serve ports too, after those of the main containers. */
+function containers(spec: Fields): Fields[] {
+  const sidecars = spec.children('initContainers').filter(container => container.text('restartPolicy') === 'Always')
+  return [...spec.children('containers'), ...sidecars]
+}
+
+const protocols: readonly Protocol[] = ['TCP', 'UDP', 'SCTP']
+
+function readPort(json: Fields): ContainerPort {
+  return {
+    name: json.text('name', ''),
+    protocol: json.oneOf('protocol', protocols, 'TCP'),
+    port: json.integer('containerPort', 1, 65_535) ?? json.refuse('containerPort', 'a port number'),
+  }
+}
+
+/** Gives each running pod without an address one of each pool. Throws where a pool is too small. */
+export function addressPods(plans: readonly PodPlan[], pools: readonly Pool[]): PodPlan[] {
+  const taken = new Set(plans.flatMap(({ pod }) => pod.podIPs.map(canonical)))
+  const bare = plans
+    .filter(({ pod }) => pod.podIPs.length === 0 && pod.phase === 'Running')
+    .map(({ pod }) => keyOf(pod))
+  const given = pools.map(pool => allocate(pool, bare, taken))
+  return plans.map(plan => {
+    const key = keyOf(plan.pod)
+    const podIPs = given.flatMap(addresses => addresses.get(key) ?? [])
+    return podIPs.length > 0 ? { ...plan, pod: { ...plan.pod, podIPs } } : plan
+  })
+}
+
+export function addressesOf({ podIPs }: Pod, family: Family): string[] {
+  return podIPs.filter(ip => isIPv4(ip) === (family === 'IPv4'))
+}
