@@ -7,7 +7,7 @@ import { messageOf, PortolanError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 
 export interface Endpoint {
-  /** An IP address, or empty for all of this machine's. */
+  /** An IP address; empty, `0.0.0.0` and `::` all mean every address of this machine, as in CoreDNS. */
   readonly address: string
   /** 0 for any free one. */
   readonly port: number
@@ -25,6 +25,8 @@ type Open<B extends Bound> = (address: string, port: number) => Promise<B>
 /** How often another free port is tried when the one that IPv4 was given is taken in IPv6. */
 const FREE_PORT_TRIES = 8
 
+const EVERY_ADDRESS = new Set(['', '0.0.0.0', '::'])
+
 const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT'])
 
 /**
@@ -38,7 +40,7 @@ export async function bindAll<B extends Bound>(
   open: Open<B>,
 ): Promise<B[]> {
   const { address, port } = endpoint
-  if (address !== '') return [await bindOne(protocol, address, port, open)]
+  if (!EVERY_ADDRESS.has(address)) return [await bindOne(protocol, address, port, open)]
   for (let tries = 1; ; tries++) {
     const first = await bindOne(protocol, '0.0.0.0', port, open)
     try {
@@ -93,4 +95,10 @@ function codeOf(error: unknown): string {
 export function plainAddress(address: string): string {
   const zone = address.indexOf('%')
   return zone < 0 ? address : address.slice(0, zone)
+}
+
+/** What a listener tells of where it is bound. */
+export function boundAddress({ address }: Endpoint, bound: readonly Bound[]): string {
+  if (!EVERY_ADDRESS.has(address)) return address
+  return bound.length > 1 ? '::' : '0.0.0.0'
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { Clock } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
-import { type Bound, bindAll, type Endpoint, plainAddress } from './binding.ts'
+import { type Bound, bindAll, boundAddress, type Endpoint, plainAddress } from './binding.ts'
 import { atMost } from './grace.ts'
 import type { Listener, Respond } from './listener.ts'
 import { TcpConnection } from './tcp-connection.ts'
@@ -51,7 +51,7 @@ class TcpListener implements Listener {
   }
 
   get address(): string {
-    return this.#options.address || (this.#servers.length === 1 ? '0.0.0.0' : '::')
+    return boundAddress(this.#options, this.#servers)
   }
 
   get port(): number {

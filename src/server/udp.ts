@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import type { Clock } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
-import { type Bound, bindAll, type Endpoint, plainAddress } from './binding.ts'
+import { type Bound, bindAll, boundAddress, type Endpoint, plainAddress } from './binding.ts'
 import { atMost } from './grace.ts'
 import type { Listener, Respond } from './listener.ts'
 
@@ -52,7 +52,7 @@ class UdpListener implements Listener {
   }
 
   get address(): string {
-    return this.#options.address || (this.#sockets.length === 1 ? '0.0.0.0' : '::')
+    return boundAddress(this.#options, this.#sockets)
   }
 
   get port(): number {
@@ -104,7 +104,8 @@ class UdpListener implements Listener {
     this.#failures++
     const now = this.#options.clock.monotonic()
     if (now < this.#reportAt) return
-    this.#options.log.warning(`udp: ${this.#failures} replies could not be sent, the last: ${error.message}`)
+    const count = this.#failures === 1 ? '1 reply' : `${this.#failures} replies`
+    this.#options.log.warning(`udp: ${count} could not be sent, the last: ${error.message}`)
     this.#failures = 0
     this.#reportAt = now + REPORT_PERIOD
   }
