@@ -28,7 +28,7 @@ export interface NumberArgument extends Argument<number> {
 }
 
 /**
- * Arguments are read from left to right; `more` tells whether one is left. Every error has the code PORTOLAN_COREFILE_OPTION,
+ * Arguments are read from left to right, once; `more` tells whether one is left. Every error has the code PORTOLAN_COREFILE_OPTION,
  * the place of the argument, and begins with the plugin's name.
  */
 export class Directive {
@@ -103,6 +103,12 @@ export class Directive {
       'must be a duration such as 500ms, 5s or 1h30m',
       value => `${value}s`,
     )
+  }
+
+  /** A decimal number, whole or with a fraction. */
+  number(argument: NumberArgument = {}): number {
+    const parse = (text: string) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined)
+    return this.#number(argument, parse, 'must be a number', String)
   }
 
   /** A percentage such as `10%`, as 10. */

@@ -25,7 +25,7 @@ export function zonesFromText(text: string): ZonesResult {
 
 /** A domain name; undefined for what is none, and for what CoreDNS takes for one but nobody means (`a.org,b.org`, `a.org{`). */
 export function domainFromText(text: string): NameKey | undefined {
-  return text === '' || /[:,{}]|[^\0-\x7f]/.test(text) ? undefined : keyFromText(text)
+  return text === '' || /[\s:,{}]|[^\0-\x7f]/.test(text) ? undefined : keyFromText(text)
 }
 
 function problemOf(text: string): string {
@@ -33,6 +33,7 @@ function problemOf(text: string): string {
   const complaint = `"${text}" is not a domain name`
   if (/[{}]/.test(text)) return `${complaint}: a brace needs a space before it`
   if (text.includes(',')) return `${complaint}: a comma needs a space behind it`
+  if (/\s/.test(text)) return `${complaint}: it has white space in it`
   if (text.includes(':')) return `${complaint}: ":" may only stand before a port`
   const ascii = /[^\0-\x7f]/.test(text) ? domainToASCII(text) : ''
   return ascii === ''
