@@ -1,0 +1,77 @@
+/**
+ * The differences from CoreDNS that are meant: the rows of the README's table. Each has an id, the sentence that the README holds word
+ * for word, and the narrowest test for it.
+ */
+import { secondPodAddresses, unlabelledAddress } from './cluster.ts'
+import type { Difference } from './compare.ts'
+import { type Message, types } from './message.ts'
+import type { Prepared } from './modes.ts'
+import { reverseName } from './questions.ts'
+import type { Variant } from './variants.ts'
+
+/** One difference and everything around it: A is CoreDNS, B is portolan. A reply that could not be read is a text. */
+export interface Finding {
+  readonly difference: Difference
+  readonly question: Prepared
+  readonly variant: Variant
+  readonly a: Message | string
+  readonly b: Message | string
+}
+
+export interface AllowedDifference {
+  readonly id: string
+  /** One sentence: what portolan does otherwise, and why. */
+  readonly text: string
+  allows(finding: Finding): boolean
+}
+
+const rcodeOf = (reply: Message | string): number | undefined => (typeof reply === 'string' ? undefined : reply.rcode)
+const answersOf = (reply: Message | string) => (typeof reply === 'string' ? [] : reply.sections.answer)
+const secondPodNames = secondPodAddresses.map(address => `${address.replaceAll(/[.:]/g, '-')}.shop.pod.`)
+
+export const allowedDifferences: readonly AllowedDifference[] = [
+  {
+    id: 'data-case',
+    text: 'Names inside record data have the letter case of the cluster and its configuration, not that of the question: the same record looks the same to everyone.',
+    allows: ({ difference }) => difference.kind === 'data-case',
+  },
+  {
+    id: 'dual-stack-pod',
+    text: 'With `pods verified` both addresses of a dual-stack pod have their name; CoreDNS knows only the first one.',
+    allows: ({ question, a, b }) =>
+      secondPodNames.some(name => question.name.startsWith(name)) && rcodeOf(a) === 3 && rcodeOf(b) === 0,
+  },
+  {
+    id: 'dns-name',
+    text: 'In a zone without `fallthrough`, `dns.<zone>` is NODATA and not NXDOMAIN, because `ns.dns.<zone>` exists below it (RFC 8020).',
+    allows: ({ difference, question, variant, a, b }) =>
+      difference.kind === 'rcode' &&
+      variant.zones.some(zone => question.name === `dns.${zone}`) &&
+      rcodeOf(a) === 3 &&
+      rcodeOf(b) === 0,
+  },
+  {
+    id: 'alias-kept',
+    text: 'The CNAME of an ExternalName service stays in the answer when its target inside the cluster gives nothing, so that a reader sees where the name leads.',
+    allows: ({ difference, question, a, b }) =>
+      (difference.kind === 'answer' || difference.kind === 'authority') &&
+      question.name.includes('.ext.svc.') &&
+      rcodeOf(a) === 0 &&
+      rcodeOf(b) === 0 &&
+      answersOf(a).length === 0 &&
+      answersOf(b).length > 0 &&
+      answersOf(b).every(({ type }) => type === types.CNAME),
+  },
+  {
+    id: 'unlabelled-slice',
+    text: 'A PTR question for an endpoint whose EndpointSlice lacks the label `kubernetes.io/service-name` gets a reply; CoreDNS keeps silent.',
+    allows: ({ difference, question, a }) =>
+      difference.kind === 'silence' && a === 'silence' && question.name === reverseName(unlabelledAddress),
+  },
+  {
+    id: 'forward-waits',
+    text: 'A reply from upstream that does not belong to the question is ignored and the right one waited for; CoreDNS answers FORMERR at once, so a spoofed packet is enough to break a lookup.',
+    allows: ({ question, a, b }) =>
+      /^(stranger|query-back)\.up\.test$/.test(question.name) && rcodeOf(a) === 1 && rcodeOf(b) === 0,
+  },
+]

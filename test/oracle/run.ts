@@ -1,0 +1,120 @@
+/**
+ * Asks portolan and the real CoreDNS the same questions about the same real API server, variant by variant, and reports each
+ * difference that the README's table does not name. Run by `npm run test:oracle`; `--help` tells the options.
+ */
+import { readFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { messageOf } from '../../src/errors.ts'
+import { fillCluster } from './cluster.ts'
+import { startControlPlane } from './control-plane.ts'
+import { checkLiveChanges } from './live-change.ts'
+import { findPeers } from './peers.ts'
+import { type Outcome, runVariant } from './round.ts'
+import { type Program, programs } from './servers.ts'
+import { corefileVariant, variants } from './variants.ts'
+
+const usage = `usage: npm run test:oracle -- [options]
+  --variant NAME   only this variant (may be given more than once): ${variants.map(({ name }) => name).join(' ')}
+  --corefile FILE  compare with this Corefile; PORT, KUBECONFIG and UPSTREAM in it are replaced
+  --show N         how many differences to print per variant (default 10)
+  --sample N       ask every Nth question only
+  --b PROGRAM      what CoreDNS is compared with: portolan (default) or coredns, which has to show no difference
+  --keep           leave the control plane running at the end
+`
+
+const { values: flags } = parseArgs({
+  options: {
+    variant: { type: 'string', multiple: true },
+    corefile: { type: 'string' },
+    show: { type: 'string', default: '10' },
+    sample: { type: 'string', default: '1' },
+    b: { type: 'string', default: 'portolan' },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, () => process.exit(code))
+}
+process.exitCode = flags.help ? help() : await compareAll()
+
+function help(): number {
+  say(usage)
+  return 0
+}
+
+async function compareAll(): Promise<number> {
+  const other = programs.find(program => program === flags.b)
+  const chosen =
+    flags.corefile === undefined
+      ? variants.filter(({ name }) => flags.variant === undefined || flags.variant.includes(name))
+      : [corefileVariant(await readFile(flags.corefile, 'utf8'))]
+  if (other === undefined || chosen.length === 0) {
+    say(usage)
+    return 2
+  }
+  const peers = await findPeers(say)
+  if (typeof peers === 'string') {
+    say(`no comparison: ${peers}`)
+    say('0 passed, 0 failed, 1 skipped')
+    return 0
+  }
+  await using plane = await startControlPlane(peers)
+  await fillCluster(plane.client)
+  if (flags.keep) {
+    plane.keep()
+    say(`control plane stays: KUBECONFIG=${plane.kubeconfig}`)
+  }
+  const site = { coredns: peers.coredns, kubeconfig: plane.kubeconfig, folder: plane.folder }
+  const totals = { passed: 0, failed: 0, asked: 0 }
+  const count = (passed: boolean): void => {
+    if (passed) totals.passed++
+    else totals.failed++
+  }
+  for (const variant of chosen) {
+    try {
+      const outcome = await runVariant(variant, other, site, Number(flags.sample))
+      report(variant.name, outcome)
+      totals.asked += outcome.asked
+      count(outcome.differ.length === 0)
+    } catch (error) {
+      say(`${variant.name.padEnd(20)} failed: ${messageOf(error)}`)
+      count(false)
+    }
+  }
+  if (flags.corefile === undefined && (flags.variant === undefined || flags.variant.includes('kubeadm'))) {
+    count(await live(other))
+  }
+  say(`${totals.asked} questions asked of both servers`)
+  say(`${totals.passed} passed, ${totals.failed} failed`)
+  return totals.failed === 0 ? 0 : 1
+
+  async function live(program: Program): Promise<boolean> {
+    const problems = await checkLiveChanges(program, site, plane.client).catch(error => [messageOf(error)])
+    say(`${'live changes'.padEnd(20)} ${problems.length === 0 ? 'followed within 2 s' : 'failed'}`)
+    for (const problem of problems) say(`  ${problem}`)
+    return problems.length === 0
+  }
+}
+
+function report(name: string, { asked, same, allowed, differ, seconds }: Outcome): void {
+  const permitted = [...allowed.values()].reduce((sum, n) => sum + n, 0)
+  say(
+    `${name.padEnd(20)} asked ${asked} same ${same} allowed ${permitted} differ ${differ.length} (${seconds.toFixed(1)} s)`,
+  )
+  for (const [id, n] of allowed) say(`  allowed ${n} ${id}`)
+  for (const [group, own] of Map.groupBy(differ, ({ question }) => question.group))
+    say(`  differ ${own.length} ${group}`)
+  for (const { question, differences } of differ.slice(0, Number(flags.show))) {
+    say(`  ${question.title}`)
+    for (const { kind, detail } of differences) say(`      ${kind}: ${detail.slice(0, 600)}`)
+  }
+}

@@ -1,0 +1,186 @@
+/** The Corefiles that both servers are started with, and what is asked of each besides the cluster's names. */
+import type { TypeName } from './message.ts'
+
+/** What differs between two servers that run the same variant side by side. */
+export interface Place {
+  readonly port: number
+  readonly kubeconfig: string
+  /** Address and port of the server's own upstream. */
+  readonly upstream: string
+  /** Path of a file in the format of /etc/hosts. */
+  readonly hosts: string
+  /** Ports that nobody listens on. */
+  readonly free: readonly [number, number, number]
+}
+
+/** A question that has to get at least so many answers before a server counts as ready. */
+export type Probe = readonly [name: string, type: TypeName, answers: number]
+
+export interface Variant {
+  readonly name: string
+  readonly corefile: (place: Place) => string
+  readonly probes: readonly Probe[]
+  /** The forward zones of the cluster; the first is asked in full. */
+  readonly zones: readonly string[]
+  /** Names beyond the cluster's that are asked too. */
+  readonly extra: readonly ('upstream' | 'hosts')[]
+  /** Seconds by which TTLs may differ, where replies age in a cache. */
+  readonly ttlSlack: number
+}
+
+const web: Probe = ['web.shop.svc.cluster.local', 'A', 1]
+const endpoints: Probe = ['big.big.svc.cluster.local', 'A', 1200]
+const pods: Probe = ['10-244-2-1.odd.pod.cluster.local', 'A', 1]
+const reverseZones = 'in-addr.arpa ip6.arpa'
+
+interface Setting {
+  /** Zones of the `kubernetes` block. */
+  readonly zones?: string
+  /** Options of the `kubernetes` block, one a line. */
+  readonly options?: readonly string[]
+  /** Plugins beside it, one a line. */
+  readonly beside?: (place: Place) => readonly string[]
+  readonly probes?: readonly Probe[]
+  readonly forwardZones?: readonly string[]
+  readonly extra?: Variant['extra']
+  readonly ttlSlack?: number
+}
+
+function variant(name: string, setting: Setting = {}): Variant {
+  const { zones = `cluster.local ${reverseZones}`, options = [], beside = () => [] } = setting
+  const { probes = [web, endpoints], forwardZones = ['cluster.local'], extra = [], ttlSlack = 0 } = setting
+  return {
+    name,
+    probes,
+    zones: forwardZones,
+    extra,
+    ttlSlack,
+    corefile: place => `.:${place.port} {
+    kubernetes ${zones} {
+        kubeconfig ${place.kubeconfig}
+${options.map(option => `        ${option}\n`).join('')}    }
+${beside(place)
+  .map(line => `    ${line}\n`)
+  .join('')}}
+`,
+  }
+}
+
+const forward = ({ upstream }: Place): string[] => [`forward . ${upstream}`]
+const inlineHosts = [
+  'hosts {',
+  '    192.0.2.210 Inline.hosts.test inline-alias.hosts.test',
+  '    2001:db8::210 inline.hosts.test',
+  '    192.0.2.211 web.shop.svc.cluster.local',
+]
+
+/** kubeadm's default as it is written into a new cluster, but for ports, kubeconfig and the address of the upstream. */
+const kubeadm: Variant = {
+  name: 'kubeadm',
+  probes: [web, endpoints],
+  zones: ['cluster.local'],
+  extra: ['upstream'],
+  ttlSlack: 1,
+  corefile: ({ port, kubeconfig, upstream, free: [health, ready, metrics] }) => `.:${port} {
+    errors
+    health 127.0.0.1:${health} {
+       lameduck 5s
+    }
+    ready 127.0.0.1:${ready}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       kubeconfig ${kubeconfig}
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus 127.0.0.1:${metrics}
+    forward . ${upstream} {
+       max_concurrent 1000
+    }
+    cache 30 {
+       disable success cluster.local
+       disable denial cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+`,
+}
+
+export const variants: readonly Variant[] = [
+  kubeadm,
+  variant('plain'),
+  variant('bind', { beside: () => ['bind 127.0.0.1'] }),
+  variant('pods-disabled', { options: ['pods disabled', 'ttl 30'] }),
+  variant('pods-insecure', { options: ['pods insecure', 'ttl 0'] }),
+  variant('pods-verified', { options: ['pods verified', 'ttl 3600'], probes: [web, endpoints, pods] }),
+  variant('fallthrough', {
+    options: ['pods verified', 'fallthrough'],
+    beside: forward,
+    probes: [web, endpoints, pods],
+  }),
+  variant('fallthrough-end', { options: ['fallthrough'] }),
+  variant('fallthrough-zones', {
+    options: ['fallthrough in-addr.arpa shop.svc.cluster.local pod.cluster.local'],
+    beside: forward,
+  }),
+  variant('endpoint-pod-names', { options: ['endpoint_pod_names', 'pods insecure'] }),
+  variant('noendpoints', { options: ['noendpoints'], probes: [web] }),
+  variant('ignore-empty', { options: ['ignore empty_service'] }),
+  variant('namespaces', {
+    options: ['namespaces shop hl ext', 'pods verified'],
+    probes: [web, ['hn.hl.svc.cluster.local', 'A', 3], ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
+  }),
+  variant('namespace-labels', {
+    options: ['namespace_labels team in (red, green)', 'pods insecure'],
+    probes: [web],
+  }),
+  variant('labels', {
+    options: ['labels app in (web, five)', 'pods verified'],
+    probes: [web, ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
+  }),
+  variant('zones', {
+    zones: 'other.test cluster.local 10.0.0.0/12 fd00:96::/64 10.244.0.0/22',
+    options: ['pods insecure'],
+    forwardZones: ['cluster.local', 'other.test'],
+  }),
+  variant('zonal', { options: ['zonal', 'pods verified'], probes: [web, endpoints, pods] }),
+  variant('forward', { beside: forward, extra: ['upstream'] }),
+  variant('cache', {
+    options: ['pods verified'],
+    beside: place => ['cache 30', ...forward(place)],
+    probes: [web, endpoints, pods],
+    extra: ['upstream'],
+    ttlSlack: 2,
+  }),
+  variant('cache-ttls', {
+    options: ['ttl 3600', 'fallthrough'],
+    beside: place => ['cache {', '    success 1000 60 10', '    denial 1000 20 1', '}', ...forward(place)],
+    extra: ['upstream'],
+    ttlSlack: 2,
+  }),
+  variant('hosts-inline', {
+    beside: place => [...inlineHosts, '    fallthrough', '}', ...forward(place)],
+    extra: ['hosts', 'upstream'],
+  }),
+  variant('hosts-file', {
+    beside: ({ hosts, upstream }) => [
+      `hosts ${hosts} hosts.test up.test 192.0.2.0/24 {`,
+      '    ttl 77',
+      '    fallthrough up.test',
+      '}',
+      `forward . ${upstream}`,
+    ],
+    extra: ['hosts', 'upstream'],
+  }),
+]
+
+/** A variant of a Corefile of the user's own, in which PORT, KUBECONFIG and UPSTREAM stand for those of each server. */
+export function corefileVariant(text: string): Variant {
+  return {
+    ...variant('corefile', { extra: ['upstream'], probes: [web], ttlSlack: 2 }),
+    corefile: ({ port, kubeconfig, upstream }) =>
+      text.replaceAll('PORT', String(port)).replaceAll('KUBECONFIG', kubeconfig).replaceAll('UPSTREAM', upstream),
+  }
+}
