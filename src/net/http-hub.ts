@@ -31,13 +31,16 @@ interface Opened {
   readonly claims: { readonly routes: Readonly<Record<string, HttpHandler>> }[]
 }
 
+/** As CoreDNS: nobody has a reason to be slower, and idle connections would only pile up. */
+const TIMEOUTS = { requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 5000 }
+
 export function httpHub(): HttpHub {
   const opened = new Map<string, Opened>()
 
   function open(key: string, address: string, owner: string): Opened {
     const claims: Opened['claims'] = []
-    const server = createServer((request, response) => {
-      const path = new URL(request.url ?? '/', 'http://localhost').pathname
+    const server = createServer(TIMEOUTS, (request, response) => {
+      const [path = '/'] = (request.url ?? '/').split('?', 1)
       const routes = claims.findLast(claim => Object.hasOwn(claim.routes, path))?.routes
       void serve(routes?.[path], request, response)
     })

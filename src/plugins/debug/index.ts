@@ -1,0 +1,24 @@
+/**
+ * `debug`: has debug lines written, and errors of our own end the process instead of being answered with SERVFAIL.
+ */
+import { readOptions } from '../../corefile/options.ts'
+import type { PluginDefinition } from '../../plugin/plugin.ts'
+
+export const definition: PluginDefinition = {
+  name: 'debug',
+  repeatable: true,
+  setup(directive, { block, log }) {
+    readOptions(directive)
+    block.debug = true
+    let turnDown: () => void
+    return {
+      name: 'debug',
+      async start() {
+        turnDown = log.turnUp()
+      },
+      async stop() {
+        turnDown?.()
+      },
+    }
+  },
+}

@@ -1,0 +1,66 @@
+/**
+ * `ready`: tells over HTTP whether all plugins that can say so are ready: those of every server block that has `ready` on the
+ * same address.
+ */
+import type { HostPort } from '../../corefile/addresses.ts'
+import { readOptions } from '../../corefile/options.ts'
+import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
+import { hostPort } from '../../net/upstream.ts'
+import type { Logger } from '../../observe/logger.ts'
+import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
+import { Readiness } from './readiness.ts'
+
+export const definition: PluginDefinition = {
+  name: 'ready',
+  setup(directive, context) {
+    const listen = directive.address(undefined, { name: 'address', default: { host: '', port: 8181 } })
+    let continuously = false
+    readOptions(directive, {
+      monitor(option) {
+        continuously = option.oneOf(['until-ready', 'continuously']) === 'continuously'
+      },
+    })
+    return ready(listen, continuously, context)
+  },
+}
+
+function ready(
+  listen: HostPort,
+  continuously: boolean,
+  { block, http, log, resources }: Pick<SetupContext, 'block' | 'http' | 'log' | 'resources'>,
+): Fixture {
+  const address = hostPort(listen.host, listen.port)
+  let readiness: Readiness | undefined
+  let withdraw: (() => void) | undefined
+  let claim: HttpClaim | undefined
+  return {
+    name: 'ready',
+    async start() {
+      readiness = resources.share(`ready ${address}`, () => new Readiness())
+      withdraw = readiness.add(block, continuously)
+      claim = await http.claim(address, { '/ready': readyHandler(readiness, log) }, 'ready')
+    },
+    async drain() {
+      if (readiness) readiness.ending = true
+    },
+    async stop() {
+      withdraw?.()
+      await claim?.release()
+    },
+  }
+}
+
+/** 200 and `OK`, or 503 and the names of the plugins that are not ready; with `?verbose` a line for each that can tell. */
+function readyHandler(readiness: Readiness, log: Logger): HttpHandler {
+  return (request, response) => {
+    const answer = (status: number, body: string) =>
+      void response.writeHead(status, { 'content-type': 'text/plain' }).end(body)
+    if (readiness.ending) return answer(503, 'Shutting down')
+    const members = readiness.members()
+    const unready = [...new Set(members.filter(member => !member.ready).map(({ name }) => name))].sort().join(',')
+    if (unready !== '') log.info(`Plugins not ready: "${unready}"`)
+    const verbose = new URLSearchParams(request.url?.split('?')[1]).has('verbose')
+    const lines = members.map(({ name, zones, ready }) => `${name} (${zones}): ${ready ? 'ready' : 'not ready'}\n`)
+    answer(unready === '' ? 200 : 503, verbose ? lines.join('') : unready || 'OK')
+  }
+}
