@@ -1,0 +1,92 @@
+/**
+ * The TO arguments of `forward`: addresses, files in the form of resolv.conf, host names. Looking host names up is left to
+ * `resolution.ts`.
+ */
+import { readFileSync } from 'node:fs'
+import { isIP, isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
+import { parseHostPort } from '../../corefile/addresses.ts'
+import type { Directive } from '../../corefile/directive.ts'
+import type { Token } from '../../corefile/lexer.ts'
+import { domainFromText } from '../../corefile/zones.ts'
+
+/** An upstream as the Corefile names it. */
+export interface Destination {
+  readonly transport: 'dns' | 'tls'
+  /** An IP address (with its zone, `fe80::1%eth0`), or a host name. */
+  readonly host: string
+  readonly port: number
+  /** The name that its certificate must have, from `tls://ADDRESS%NAME`. */
+  readonly serverName: string | undefined
+}
+
+/** How many TO arguments there may be. */
+const MAX = 15
+const PORTS = { dns: 53, tls: 853 } as const
+/** What CoreDNS also speaks, and what to take instead. */
+const UNSUPPORTED = ['https', 'https3', 'quic', 'grpc', 'unix']
+
+/** Reads all arguments that are left. Files are read now; relative ones start from `directory`. Throws positioned errors. */
+export function readDestinations(directive: Directive, directory: string): Destination[] {
+  const tokens = directive.rest({ name: 'TO', min: 1 })
+  const all = tokens.map(token => destinationsOf(directive, token, directory)).filter(found => found.length > 0)
+  if (all.length > MAX) throw directive.error(`more than ${MAX} TOs configured: ${all.length}`)
+  if (all.length === 0) throw directive.error('no valid upstream addresses found', tokens[0])
+  return distinct(all.flat())
+}
+
+/** Each destination once, where it stands first. */
+export function distinct(destinations: readonly Destination[]): Destination[] {
+  const key = ({ transport, host, port, serverName = '' }: Destination) =>
+    [transport, host, port, serverName.toLowerCase()].join(' ')
+  return [...new Map(destinations.toReversed().map(each => [key(each), each])).values()].reverse()
+}
+
+function destinationsOf(directive: Directive, token: Token, directory: string): Destination[] {
+  const [, scheme = 'dns', rest = ''] = /^(?:([a-z0-9]*):\/\/)?(.*)$/s.exec(token.text) ?? []
+  if (scheme !== 'dns' && scheme !== 'tls') {
+    const hint = UNSUPPORTED.includes(scheme) ? ': use dns:// or tls://' : ''
+    throw directive.error(`'${scheme}' is not supported as a destination protocol in forward${hint}`, token)
+  }
+  const parsed = parseHostPort(rest, PORTS[scheme])
+  const address = parsed && addressOf(scheme, parsed.host)
+  if (parsed && address) return [{ transport: scheme, port: parsed.port, ...address }]
+
+  const servers = nameservers(directive, token, resolve(directory, rest))
+  if (servers) return servers.map(host => ({ transport: scheme, host, port: PORTS[scheme], serverName: undefined }))
+
+  const [host = '', serverName] = parsed?.host.split('%') ?? []
+  if (parsed === undefined || rest.includes('/') || domainFromText(host) === undefined) {
+    throw directive.error(`not an IP address, file, or valid domain: "${token.text}"`, token)
+  }
+  return [{ transport: scheme, host, port: parsed.port, serverName: scheme === 'tls' ? serverName : undefined }]
+}
+
+/** The address in `host`, which may end in `%` and a server name (tls) or a zone (IPv6); undefined where it is none. */
+function addressOf(scheme: 'dns' | 'tls', host: string): Pick<Destination, 'host' | 'serverName'> | undefined {
+  const [address = '', suffix] = host.split('%')
+  if (!isIP(address)) return undefined
+  if (scheme === 'tls') return { host: address, serverName: suffix }
+  return { host: suffix !== undefined && isIPv6(address) ? host : address, serverName: undefined }
+}
+
+/** The `nameserver` lines of a file (resolv.conf(5)); undefined where there is no such file. */
+function nameservers(directive: Directive, token: Token, path: string): string[] | undefined {
+  const lines = linesOf(directive, token, path)
+  return lines?.flatMap((line, i) => {
+    const [keyword, server] = line.trim().split(/\s+/)
+    if (keyword !== 'nameserver' || server === undefined) return []
+    if (isIP(server.replace(/%.*/, ''))) return [server]
+    throw directive.error(`${path}:${i + 1}: nameserver must be an IP address, got "${server}"`, token)
+  })
+}
+
+function linesOf(directive: Directive, token: Token, path: string): string[] | undefined {
+  try {
+    return readFileSync(path, 'utf8').split('\n')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined
+    throw directive.error(`cannot read ${path}: ${message}`, token, cause)
+  }
+}
