@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
 import { checkOverlaps, checkPlugins, checkTransports } from '../corefile/checks.ts'
 import type { Directive } from '../corefile/directive.ts'
-import { type CorefileWarning, corefileError, positionText } from '../corefile/errors.ts'
+import { corefileError, positionText } from '../corefile/errors.ts'
 import { type ParseOptions, parseCorefile } from '../corefile/parser.ts'
 import type { ServerBlock } from '../corefile/server-block.ts'
 import type { HttpHub } from '../net/http-hub.ts'
@@ -25,7 +25,6 @@ import type {
   SetupContext,
 } from '../plugin/plugin.ts'
 import { SERVFAIL } from '../wire/answer.ts'
-import type { NameKey } from '../wire/name.ts'
 import type { Query } from '../wire/query.ts'
 import { Router, type RunningBlock } from './router.ts'
 
@@ -111,13 +110,11 @@ export class Instance {
     return this.#routers.get(endpointText(endpoint))?.router
   }
 
-  /** Starts every plugin; on a failure stops those that had started, and throws. */
+  /** Starts every plugin, and throws the first failure when all have settled; `stop` is still to be called then. */
   async start(): Promise<void> {
     const started = await Promise.allSettled(this.#plugins().map(plugin => plugin.start?.()))
     const failure = started.find(result => result.status === 'rejected')
-    if (failure === undefined) return
-    await this.stop()
-    throw failure.reason
+    if (failure) throw failure.reason
   }
 
   /** Tells the instance where it listens, once it does. */

@@ -121,7 +121,7 @@ export class Server {
       }
     } catch (error) {
       await Promise.all(opened.flatMap(({ listeners }) => listeners.map(listener => listener.close(0))))
-      if (next) await next.stop()
+      await next?.stop()
       await resources.release()
       throw error
     }
@@ -152,7 +152,7 @@ export class Server {
 
   async #open(endpoint: Endpoint, router: Router): Promise<Served> {
     const { log, clock, metrics } = this.#options
-    const udp = udpListener({ address: endpoint.host, port: endpoint.port, log })
+    const udp = udpListener({ address: endpoint.host, port: endpoint.port, log, clock })
     const served: Served = { endpoint, router, listeners: [] }
     const panics = metrics.counter('coredns_panics_total', 'Errors of our own while answering.', []).of()
     const respond = responder({ router: () => served.router, log, panics })

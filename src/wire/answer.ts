@@ -16,7 +16,7 @@ export interface Answer {
   /** The records, which follow the question. */
   readonly body: Uint8Array
   /** Where each record starts in `body`, in order of the sections, and last the length of `body`. */
-  readonly starts: Uint32Array
+  readonly starts: readonly number[]
   /**
    * The wire length of the question's name that the compression pointers in `body` count on; 0 where there are none. With a
    * name of that length the answer is right in any letter case, as owner names point at the question.
@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 const NO_BODY = new Uint8Array(0)
-const NO_RECORDS = Uint32Array.of(0)
+const NO_RECORDS = [0] as const
 
 /** The bits that a server copies from a standard query (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2). */
 export const COPIED = Bit.RD | Bit.CD

@@ -78,7 +78,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
     authorities: counts[1]!,
     additionals: counts[2]!,
     body: packet.slice(bodyAt, at),
-    starts: Uint32Array.from(starts),
+    starts: starts,
     nameLength: question?.name.length ?? 0,
   }
   const answer = optAt === undefined ? whole : withoutRecord(whole, optAt, question?.name ?? new Uint8Array(0))
@@ -91,7 +91,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
 function withoutRecord(answer: Answer, index: number, name: Uint8Array): Answer | undefined {
   const { starts, body } = answer
   if (index === starts.length - 2) {
-    return { ...answer, body: body.subarray(0, starts[index]), starts: starts.subarray(0, index + 1) }
+    return { ...answer, body: body.subarray(0, starts[index]), starts: starts.slice(0, index + 1) }
   }
   const sections = decode({ ...answer, additionals: answer.additionals + 1 }, name)
   if (sections === undefined) return undefined

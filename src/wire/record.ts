@@ -110,9 +110,9 @@ class Writer {
 export function encode(sections: Sections, nameLength: number, header: Header = {}): Answer {
   const records = [...sections.answers, ...sections.authorities, ...sections.additionals]
   const writer = new Writer(HEADER + nameLength + 4)
-  const starts = new Uint32Array(records.length + 1)
-  for (const [i, record] of records.entries()) {
-    starts[i] = writer.at
+  const starts: number[] = []
+  for (const record of records) {
+    starts.push(writer.at)
     writer.room((typeof record.owner === 'number' ? 2 : record.owner.length) + 10 + record.rdata.length + 1)
     if (typeof record.owner === 'number') writer.uint16(POINTER | (HEADER + record.owner))
     else writer.name(record.owner, true)
@@ -124,7 +124,7 @@ export function encode(sections: Sections, nameLength: number, header: Header = 
     writeRdata(writer, record)
     writer.bytes.writeUInt16BE(writer.at - lengthAt - 2, lengthAt)
   }
-  starts[records.length] = writer.at
+  starts.push(writer.at)
   return {
     rcode: header.rcode ?? 0,
     bits: header.bits ?? 0,

@@ -1,0 +1,261 @@
+/**
+ * Projection 1: the zones that a cluster's objects make, one table of compiled names for each origin and one for reverse names,
+ * kept current with each commit of the cluster state.
+ */
+import type { Changes, ClusterView, Projection } from '../cluster/contract.ts'
+import type { Selector } from '../cluster/labels.ts'
+import type { EndpointSlice, Key, Pod, Service } from '../cluster/objects.ts'
+import type { Answer } from '../wire/answer.ts'
+import { keyOfName, labelsOf, type NameKey, nameFromKey, nameOf } from '../wire/name.ts'
+import { Class, Type } from '../wire/types.ts'
+import { isReverse } from './address.ts'
+import { compileNode, type External, type Node, STRUCTURE } from './node.ts'
+import { OriginZone } from './origin-zone.ts'
+import { type PodMode, podItem } from './pod-names.ts'
+import { answerOf } from './rdata.ts'
+import { ReverseTable } from './reverse.ts'
+import { type Item, portItems, serviceNames, zonalItems } from './service-names.ts'
+
+export interface ZoneOptions {
+  /** In the order of the Corefile; PTR records point into the first that is no reverse zone. */
+  readonly origins: readonly NameKey[]
+  readonly ttl: number
+  readonly pods: PodMode
+  readonly endpointPodNames: boolean
+  readonly ignoreEmptyService: boolean
+  readonly noEndpoints: boolean
+  readonly zonal: boolean
+  /** Empty: all. */
+  readonly namespaces: ReadonlySet<string>
+  /** Which Services, EndpointSlices and Pods there are. */
+  readonly labels?: Selector | undefined
+  readonly namespaceLabels?: Selector | undefined
+  /** Whether `dns.<origin>`, above `ns.dns.<origin>`, exists: not where its NXDOMAIN falls through to another plugin. */
+  readonly dnsNode: (origin: NameKey) => boolean
+  /** Seconds since the epoch, for the serial. */
+  readonly now: () => number
+}
+
+const TXT_VERSION_TTL = 28_800
+const NO_SLICES: readonly EndpointSlice[] = []
+
+/** `ns.dns` answers A and AAAA with addresses that only the server knows. */
+export const NAME_SERVER = ['ns', 'dns'] as const
+
+export class ClusterZones implements Projection {
+  readonly zones: readonly OriginZone[]
+  readonly #options: ZoneOptions
+  readonly #reverse: ReverseTable
+  #view: ClusterView | undefined
+  /** The names of each service, without origin, as they stand in the tables. */
+  readonly #names = new Map<Key, readonly string[]>()
+  readonly #byNamespace = new Map<string, Set<Key>>()
+
+  constructor(options: ZoneOptions) {
+    this.#options = options
+    this.zones = options.origins.map(origin => new OriginZone(origin, options.ttl, options.now()))
+    const primary = options.origins.find(origin => !isReverse(origin)) ?? options.origins[0]!
+    this.#reverse = new ReverseTable(nameFromKey(primary), options.ttl, options)
+  }
+
+  rebuild(view: ClusterView): void {
+    this.#view = view
+    this.#names.clear()
+    this.#byNamespace.clear()
+    this.#reverse.clear()
+    for (const zone of this.zones) {
+      zone.clear()
+      this.#putFixedNames(zone)
+    }
+    for (const namespace of view.list('Namespace')) this.#updateNamespace(namespace.name)
+    const services = new Set<Key>()
+    for (const { namespace, name } of view.list('Service')) services.add(`${namespace}/${name}`)
+    for (const slice of view.list('EndpointSlice')) services.add(`${slice.namespace}/${slice.serviceName}`)
+    for (const key of services) this.#updateService(key)
+    this.#moveSerial()
+  }
+
+  update(view: ClusterView, changes: Changes): void {
+    this.#view = view
+    let changed = false
+    const services = new Set(changes.services)
+    for (const namespace of changes.namespaces) {
+      changed = this.#updateNamespace(namespace) || changed
+      for (const key of this.#byNamespace.get(namespace) ?? []) services.add(key)
+    }
+    for (const key of services) changed = this.#updateService(key) || changed
+    if (changes.pods.length > 0 && this.#options.pods === 'verified') changed = true
+    if (changed) this.#moveSerial()
+  }
+
+  /**
+   * The answer to a name within `zone`, or names that have yet to be followed. Types that a zone answers without looking at
+   * names (SOA, NS of the apex) are the caller's business.
+   */
+  find(zone: OriginZone, key: NameKey, type: number): Answer | External {
+    const node = zone.node(key) ?? this.#rareNode(zone, key)
+    if (type === Type.PTR) {
+      const answer = this.#reverse.find(key)
+      if (answer) return answer
+    }
+    return node ? zone.answer(node, type, key.length) : zone.nxdomain(key.length)
+  }
+
+  /** The services that have this address among their ready endpoints. */
+  servicesAt(address: string): Service[] {
+    const found: Service[] = []
+    for (const slice of this.#view?.list('EndpointSlice') ?? []) {
+      const here = slice.endpoints.some(endpoint => endpoint.ready && endpoint.addresses.includes(address))
+      const service = here ? this.#view?.service(`${slice.namespace}/${slice.serviceName}`) : undefined
+      if (service && !found.includes(service)) found.push(service)
+    }
+    return found
+  }
+
+  /** The slices of a service that count. */
+  slices(key: Key): readonly EndpointSlice[] {
+    const { labels, noEndpoints } = this.#options
+    if (noEndpoints || this.#view === undefined) return NO_SLICES
+    const slices = this.#view.slices(key)
+    return labels ? slices.filter(slice => labels(slice.labels)) : slices
+  }
+
+  #service(key: Key): Service | undefined {
+    const service = this.#view?.service(key)
+    return service && (this.#options.labels?.(service.labels) ?? true) ? service : undefined
+  }
+
+  #exposes(namespace: string): boolean {
+    const { namespaces, namespaceLabels } = this.#options
+    if (namespaces.size > 0 && !namespaces.has(namespace)) return false
+    const object = this.#view?.get('Namespace', namespace)
+    return object !== undefined && (namespaceLabels?.(object.labels) ?? true)
+  }
+
+  #putFixedNames(zone: OriginZone): void {
+    const put = (labels: readonly string[], node: Node) => zone.put(keyOfName(nameOf(labels, zone.originName)!), node)
+    put([], STRUCTURE)
+    put(['svc'], STRUCTURE)
+    put(['pod'], STRUCTURE)
+    put(NAME_SERVER, { denied: [Type.TXT, Type.PTR] })
+    if (this.#options.dnsNode(zone.origin)) put(['dns'], { denied: [Type.TXT] })
+    const version = { owner: 0, type: Type.TXT, class: Class.IN, ttl: TXT_VERSION_TTL, rdata: Buffer.from('\x051.1.0') }
+    const name = nameOf(['dns-version'], zone.originName)!
+    // Only its TXT record exists, as CoreDNS has it: the name is denied for every other type.
+    zone.put(keyOfName(name), { txt: answerOf([version], [], name.length), denied: 'all' })
+  }
+
+  #updateNamespace(name: string): boolean {
+    const exists = this.#exposes(name)
+    let changed = false
+    for (const zone of this.zones) {
+      if (isReverse(zone.origin)) continue
+      for (const branch of this.#options.pods === 'disabled' ? ['svc'] : ['svc', 'pod']) {
+        const wire = nameOf([name, branch], zone.originName)
+        if (wire) changed = zone.put(keyOfName(wire), exists ? STRUCTURE : undefined) || changed
+      }
+    }
+    return changed
+  }
+
+  #updateService(key: Key): boolean {
+    const [namespace] = key.split('/') as [string]
+    const service = this.#service(key)
+    const slices = this.slices(key)
+    this.#note(namespace, key, service !== undefined || slices.length > 0)
+
+    const exposed = this.#exposes(namespace)
+    const names = service && exposed ? serviceNames(service, slices, this.#options) : []
+    const before = this.#names.get(key) ?? []
+    const after: string[] = []
+    let changed = false
+    for (const { labels, items } of names) {
+      const relative = labels.map(label => String.fromCharCode(label.length) + label.toLowerCase()).join('')
+      let fits = false
+      for (const zone of this.zones) {
+        const wire = isReverse(zone.origin) ? undefined : nameOf(labels, zone.originName)
+        if (wire === undefined) continue
+        fits = true
+        changed =
+          zone.put(relative + zone.origin, compileNode(items, zone.originName, wire.length, this.#options.ttl)) ||
+          changed
+      }
+      if (fits) after.push(relative)
+    }
+    const kept = new Set(after)
+    for (const relative of before) {
+      if (kept.has(relative)) continue
+      for (const zone of this.zones) changed = zone.put(relative + zone.origin, undefined) || changed
+    }
+    if (after.length > 0) this.#names.set(key, after)
+    else this.#names.delete(key)
+
+    // Reverse names do not ask whether the namespace exists, unless the Corefile lists namespaces: so has CoreDNS.
+    const visible = exposed || this.#options.namespaces.size === 0
+    return this.#reverse.update(key, visible ? service : undefined, visible ? slices : NO_SLICES) || changed
+  }
+
+  #note(namespace: string, key: Key, exists: boolean): void {
+    const keys = this.#byNamespace.get(namespace) ?? new Set()
+    if (exists) keys.add(key)
+    else keys.delete(key)
+    if (keys.size > 0) this.#byNamespace.set(namespace, keys)
+    else this.#byNamespace.delete(namespace)
+  }
+
+  #moveSerial(): void {
+    const now = this.#options.now()
+    for (const zone of this.zones) zone.serial = now
+  }
+
+  /** Names of which there is no end, or that nobody asks: pods, ports in other spellings, zonal names. */
+  #rareNode(zone: OriginZone, key: NameKey): Node | undefined {
+    if (isReverse(zone.origin) || isReverse(key)) return undefined
+    const labels = labelsOf(key.slice(0, key.length - zone.origin.length))
+    const items = labels.at(-1) === 'pod' ? this.#podItems(labels) : this.#serviceItems(labels)
+    if (items === undefined) return undefined
+    return compileNode(items, zone.originName, key.length, this.#options.ttl)
+  }
+
+  #podItems(labels: readonly string[]): readonly Item[] | undefined {
+    const namespace = labels.at(-2)
+    if (namespace === undefined || this.#view === undefined || !this.#exposes(namespace)) return undefined
+    const { labels: selector, pods } = this.#options
+    const counts = (pod: Pod) => !pod.terminating && !ENDED.has(pod.phase) && (selector?.(pod.labels) ?? true)
+    const item = podItem(labels, pods, this.#view, counts)
+    return item && [item]
+  }
+
+  /** `[...left, service, namespace, 'svc']`. Undefined where there is no such name. */
+  #serviceItems(labels: readonly string[]): readonly Item[] | undefined {
+    const [name, namespace, branch] = labels.slice(-3)
+    if (labels.length < 5 || branch !== 'svc' || !this.#exposes(namespace!)) return undefined
+    const key = `${namespace}/${name}`
+    const service = this.#service(key)
+    if (service === undefined) return undefined
+    const slices = this.slices(key)
+    if (labels.length === 5) {
+      const [port, protocol] = labels.map(label => label.replace(/^_/, '')) as [string, string]
+      const items = portItems(service, slices, this.#options, { port, protocol })
+      return items.length > 0 ? items : undefined
+    }
+    if (!this.#options.zonal || labels.at(-4) !== '_zone' || !service.headless) return undefined
+    return this.#zonalItems(service, slices, labels.slice(0, -4))
+  }
+
+  /** `[...zone, directive]`: a zone's name may hold dots. */
+  #zonalItems(
+    service: Service,
+    slices: readonly EndpointSlice[],
+    labels: readonly string[],
+  ): readonly Item[] | undefined {
+    const directive = labels.at(-1)
+    if (labels.length < 2 || (directive !== 'pin' && directive !== 'prefer')) return undefined
+    const items = zonalItems(service, slices, this.#options, labels.slice(0, -1).join('.'))
+    if (items.length > 0 || directive === 'pin') return items
+    return zonalItems(service, slices, this.#options, undefined)
+  }
+}
+
+/** Phases of pods that no longer have their address. */
+const ENDED = new Set(['Succeeded', 'Failed', 'Unknown'])

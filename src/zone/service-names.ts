@@ -1,0 +1,168 @@
+/**
+ * The names of one Service, as pure functions of the object and its EndpointSlices (Kubernetes DNS specification 1.1.0,
+ * sections 2.3 to 2.5, as CoreDNS 1.15 reads it). Origins, TTLs and octets come later, in `node.ts`.
+ */
+import type { Endpoint, EndpointPort, EndpointSlice, Service } from '../cluster/objects.ts'
+import { dashed, octetsOf } from './address.ts'
+
+/** An address (or, for FQDN slices and ExternalName, a name) that stands behind a name, at a port. */
+export interface Item {
+  /** Address or name, as the object has it. */
+  readonly host: string
+  /** Undefined where `host` is a name. */
+  readonly octets: Uint8Array | undefined
+  /** -1 where there is no port: then there is no SRV record. */
+  readonly port: number
+  /** The labels of the SRV target, relative to the origin. */
+  readonly target: readonly string[]
+}
+
+/** A name relative to the origin, and what stands behind it. */
+export interface ServiceName {
+  readonly labels: readonly string[]
+  readonly items: readonly Item[]
+}
+
+export interface NamingOptions {
+  /** Endpoints without a hostname are named after their pod. */
+  readonly endpointPodNames: boolean
+  /** A ClusterIP service without a ready endpoint has no name. */
+  readonly ignoreEmptyService: boolean
+}
+
+/** A port or protocol label as it is matched: one leading underscore is optional, and none left matches every port. */
+export interface PortFilter {
+  readonly port: string
+  readonly protocol: string
+}
+
+const NO_PORT: EndpointPort = { name: '', protocol: 'TCP', port: undefined }
+
+/** Names too long for a label are ignored, as CoreDNS does. */
+const MAX_LABEL = 63
+
+/** The label of an endpoint below its service; empty for a name that is no address. */
+export function endpointLabel(endpoint: Endpoint, address: string, { endpointPodNames }: NamingOptions): string {
+  if (endpoint.hostname !== '') return endpoint.hostname
+  if (endpointPodNames && endpoint.targetName !== '' && endpoint.targetName.length <= MAX_LABEL) {
+    return endpoint.targetName
+  }
+  return /[.:]/.test(address) ? dashed(address) : ''
+}
+
+/** All names of a service but those with a port in a wild spelling (`_._tcp`), which `portItems` gives. */
+export function serviceNames(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: NamingOptions,
+): ServiceName[] {
+  const base = [service.name, service.namespace, 'svc']
+  if (service.type === 'ExternalName') return externalName(service, base)
+  if (isHidden(service, slices, options)) return []
+  const endpoints = endpointItems(slices, base, options)
+  const byLabel = Map.groupBy(endpoints, ({ label }) => label)
+  const items = itemsOf(service, endpoints, base)
+  const names: ServiceName[] = []
+  // A headless service without a ready endpoint has no name of its own.
+  if (items.length > 0) names.push({ labels: base, items: items.map(({ item }) => item) })
+  for (const [label, group] of byLabel) {
+    // A pod's name may have dots: as one label it cannot be asked for, though SRV targets spell it.
+    if (label !== '' && !label.includes('.'))
+      names.push({ labels: [label, ...base], items: group.map(({ item }) => item) })
+  }
+  for (const [spelling, group] of Map.groupBy(items, portLabels)) {
+    if (spelling !== '') names.push({ labels: [...spelling.split('/'), ...base], items: group.map(({ item }) => item) })
+  }
+  return names
+}
+
+/** What a name with a port and a protocol stands for, in any spelling that CoreDNS takes; empty where nothing matches. */
+export function portItems(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: NamingOptions,
+  filter: PortFilter,
+): Item[] {
+  if (service.type === 'ExternalName' || isHidden(service, slices, options)) return []
+  const base = [service.name, service.namespace, 'svc']
+  return itemsOf(service, service.headless ? endpointItems(slices, base, options) : [], base)
+    .filter(({ name, protocol }) => matches(filter.port, name) && matches(filter.protocol, protocol))
+    .map(({ item }) => item)
+}
+
+/** The ready endpoints of a topology zone, or of all of them: what `ZONE.pin._zone.SERVICE` stands for. */
+export function zonalItems(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: NamingOptions,
+  zone: string | undefined,
+): Item[] {
+  const base = [service.name, service.namespace, 'svc']
+  const inZone = slices.map(slice => ({
+    ...slice,
+    endpoints: slice.endpoints.filter(endpoint => zone === undefined || endpoint.zone.toLowerCase() === zone),
+  }))
+  return endpointItems(inZone, base, options).map(({ item }) => item)
+}
+
+interface PortItem {
+  readonly item: Item
+  readonly name: string
+  readonly protocol: string
+}
+
+interface EndpointItem extends PortItem {
+  readonly label: string
+}
+
+function matches(wanted: string, actual: string): boolean {
+  return wanted === '' || wanted === actual.toLowerCase()
+}
+
+function portLabels({ name, protocol }: PortItem): string {
+  return name === '' || protocol === '' ? '' : `_${name.toLowerCase()}/_${protocol.toLowerCase()}`
+}
+
+function externalName(service: Service, base: readonly string[]): ServiceName[] {
+  // An address is no name: CoreDNS leaves such a service out altogether.
+  if (octetsOf(service.externalName) !== undefined) return []
+  const item: Item = { host: service.externalName, octets: undefined, port: -1, target: base }
+  return [{ labels: base, items: [item] }]
+}
+
+function isHidden(service: Service, slices: readonly EndpointSlice[], options: NamingOptions): boolean {
+  if (!options.ignoreEmptyService || service.headless) return false
+  return !slices.some(slice => slice.endpoints.some(endpoint => endpoint.ready && endpoint.addresses.length > 0))
+}
+
+/** The items of the service's own name: of its ports and cluster addresses, or where it is headless of its endpoints. */
+function itemsOf(service: Service, endpoints: readonly EndpointItem[], base: readonly string[]): readonly PortItem[] {
+  if (service.headless) return endpoints
+  const ports = service.ports.length > 0 ? service.ports : [{ name: '', protocol: 'TCP', port: -1 }]
+  return ports.flatMap(({ name, protocol, port }) =>
+    service.clusterIPs.map(host => ({ name, protocol, item: { host, octets: octetsOf(host), port, target: base } })),
+  )
+}
+
+function endpointItems(
+  slices: readonly EndpointSlice[],
+  base: readonly string[],
+  options: NamingOptions,
+): EndpointItem[] {
+  const items: EndpointItem[] = []
+  for (const slice of slices) {
+    const ports = slice.ports.length > 0 ? slice.ports : [NO_PORT]
+    for (const endpoint of slice.endpoints) {
+      if (!endpoint.ready) continue
+      for (const host of endpoint.addresses) {
+        const label = endpointLabel(endpoint, host, options)
+        const octets = octetsOf(host)
+        const target = [...label.split('.'), ...base]
+        for (const { name, protocol, port } of ports) {
+          items.push({ label, name, protocol, item: { host, octets, port: port ?? -1, target } })
+        }
+      }
+    }
+  }
+  return items
+}
