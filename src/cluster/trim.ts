@@ -190,10 +190,11 @@ function matches(name: string, { pattern, longest }: NameRule): boolean {
 }
 
 function trimMeta(json: Fields, rule: NameRule): Meta {
+  const named = trimNamed(json, rule)
   const meta = json.child('metadata')
   const namespace = meta.text('namespace', '')
   if (!matches(namespace, label)) meta.refuse('namespace', label.text)
-  return { ...trimNamed(json, rule), namespace: intern(namespace) }
+  return { ...named, namespace: intern(namespace) }
 }
 
 function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace'> {

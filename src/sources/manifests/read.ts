@@ -5,7 +5,7 @@
 import type { BigIntStats } from 'node:fs'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
-import { type Document, LineCounter, parseAllDocuments } from 'yaml'
+import { type Document, isScalar, LineCounter, parseAllDocuments } from 'yaml'
 import { Fields } from '../../cluster/fields.ts'
 import { messageOf, PortolanError } from '../../errors.ts'
 import { type Place, Problems } from './problems.ts'
@@ -65,19 +65,21 @@ function identity({ ino, birthtimeNs }: BigIntStats): string {
   return `${ino} ${birthtimeNs}`
 }
 
-/** Reads one file. What is wrong with it is a value, never an exception. */
+/** Reads one file. What is wrong in it is a value; a PortolanError is thrown only if the file cannot be read. */
 export async function readManifests(file: string): Promise<Reading> {
   const problems = new Problems()
-  let text: string | undefined
-  try {
-    text = await unlessGone(readFile(file, 'utf8'))
-  } catch (cause) {
-    problems.found.push(new PortolanError('PORTOLAN_MANIFEST', `cannot read ${file}: ${messageOf(cause)}`, { cause }))
-  }
-  const manifests = parse(text ?? '', file).flatMap(
+  const manifests = parse(await textOf(file), file).flatMap(
     ({ read, ...place }) => problems.attempt(place, () => objectsIn(read(), place)) ?? [],
   )
   return { manifests, problems: problems.found }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return (await unlessGone(readFile(file, 'utf8'))) ?? ''
+  } catch (cause) {
+    throw new PortolanError('PORTOLAN_MANIFESTS_PATH', `cannot read ${file}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 interface Parsed extends Place {
@@ -94,7 +96,7 @@ function parse(text: string, file: string): Parsed[] {
   ]
   return documents.flatMap((document, index) => {
     const [error] = document.errors
-    if (!error && document.contents === null) return []
+    if (!error && isEmpty(document)) return []
     const { line, col } = lines.linePos(error?.pos[0] ?? document.contents?.range?.[0] ?? 0)
     return [{ at: { file, line, column: col }, document: index + 1, read: () => jsonOf(document) }]
   })
@@ -107,6 +109,10 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+function isEmpty({ contents }: Document): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null)
 }
 
 function jsonOf(document: Document): unknown {
