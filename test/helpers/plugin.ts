@@ -11,6 +11,8 @@ import { type TestClock, testClock } from './clock.ts'
 
 export interface PluginBench {
   readonly plugin: Plugin
+  /** What the plugin was set up with. */
+  readonly context: SetupContext
   readonly clock: TestClock
   readonly metrics: Metrics
   /** What it logged, one line each. */
@@ -23,6 +25,8 @@ export interface BenchOptions {
   /** Other links of the server block. */
   readonly plugins?: readonly (Plugin | Fixture)[]
   readonly clock?: TestClock
+  /** Parts of the surroundings that the plugin needs and others do not. */
+  readonly context?: Partial<SetupContext>
 }
 
 /** `text` is the directive with its block, as it stands in a server block for `zone` (default the root). */
@@ -56,8 +60,9 @@ export function pluginBench(
     directory: options.directory ?? '/nonexistent',
     resources: unavailable('resources'),
     server: unavailable('server'),
+    ...options.context,
   }
-  return { plugin: definition.setup(directive!, context) as Plugin, clock, metrics: counted, lines }
+  return { plugin: definition.setup(directive!, context) as Plugin, context, clock, metrics: counted, lines }
 }
 
 /** A part of the surroundings that the plugin under test is not supposed to use. */
