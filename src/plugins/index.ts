@@ -3,6 +3,34 @@
  * lines in a Corefile does not matter.
  */
 import type { PluginDefinition } from '../plugin/plugin.ts'
+import { definition as bind } from './bind/index.ts'
+import { definition as cache } from './cache/index.ts'
+import { definition as debug } from './debug/index.ts'
+import { definition as errors } from './errors/index.ts'
+import { definition as forward } from './forward/index.ts'
+import { definition as health } from './health/index.ts'
 import { definition as kubernetes } from './kubernetes/index.ts'
+import { definition as log } from './log/index.ts'
+import { definition as loop } from './loop/index.ts'
+import { definition as prometheus } from './prometheus/index.ts'
+import { definition as ready } from './ready/index.ts'
+import { definition as reload } from './reload/index.ts'
+import { definition as root } from './root/index.ts'
+import { definition as whoami } from './whoami/index.ts'
 
-export const plugins: readonly PluginDefinition[] = [kubernetes]
+export const plugins: readonly PluginDefinition[] = [
+  root,
+  reload,
+  bind,
+  debug,
+  ready,
+  health,
+  prometheus,
+  errors,
+  log,
+  cache,
+  kubernetes,
+  loop,
+  forward,
+  whoami,
+]
