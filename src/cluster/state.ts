@@ -72,7 +72,10 @@ export class ClusterState implements ClusterWriter, ClusterView {
     return this.#pods.get(ip) ?? []
   }
 
-  /** Rebuilds the projection at once and updates it with each commit from then on, until the returned function is called. */
+  /**
+   * Rebuilds the projection at once and updates it with each commit from then on, until the returned function is called. A
+   * projection must not throw: the error would reach whoever wrote.
+   */
   follow(projection: Projection): () => void {
     projection.rebuild(this)
     this.#projections.add(projection)
@@ -108,8 +111,9 @@ export class ClusterState implements ClusterWriter, ClusterView {
   }
 
   #commit(edit: (draft: Draft) => void): void {
-    if (this.#draft)
+    if (this.#draft) {
       throw new PortolanError('PORTOLAN_CLUSTER_REENTRY', 'a projection must not write to the cluster state')
+    }
     const draft = (this.#draft = new Draft())
     try {
       edit(draft)

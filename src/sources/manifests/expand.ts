@@ -64,8 +64,8 @@ function named(workload: Item, nodes: readonly string[]): Replica[] {
   const key = keyOf(workload)
   const spec = workload.fields.child('spec')
   if (kind === 'DaemonSet') {
-    if (nodes.length === 0) return random(name, [key]).map(name => ({ name }))
-    return random(
+    if (nodes.length === 0) return suffixed(name, [key]).map(name => ({ name }))
+    return suffixed(
       name,
       nodes.map(node => `${key}/${node}`),
     ).map((name, index) => ({ name, spec: { nodeName: nodes[index]! } }))
@@ -85,13 +85,13 @@ function named(workload: Item, nodes: readonly string[]): Replica[] {
     })
   }
   const keys = indexes.map(index => `${key}/${index}`)
-  if (kind === 'ReplicaSet') return random(name, keys).map(name => ({ name }))
+  if (kind === 'ReplicaSet') return suffixed(name, keys).map(name => ({ name }))
   const template = suffixes([key]).get(key)!
-  return random(`${name}-${template}`, keys).map(name => ({ name, labels: { 'pod-template-hash': template } }))
+  return suffixed(`${name}-${template}`, keys).map(name => ({ name, labels: { 'pod-template-hash': template } }))
 }
 
-/** Names that look random and depend on the keys alone. */
-function random(prefix: string, keys: readonly string[]): string[] {
+/** The prefix with an end for each key, as controllers name the pods they create. */
+function suffixed(prefix: string, keys: readonly string[]): string[] {
   const ends = suffixes(keys)
   return keys.map(key => `${prefix}-${ends.get(key)}`)
 }

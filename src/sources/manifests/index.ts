@@ -72,6 +72,7 @@ class Follower {
     const { watch = 'events', clock = systemClock, pollMs = 5000, quietMs = 50 } = this.#options
     this.#signal.throwIfAborted()
     await this.#list()
+    this.#signal.throwIfAborted()
     if (watch !== 'never') {
       this.#watch = new DirectoryWatch({ clock, events: watch === 'events', pollMs, quietMs }, () => this.#look())
     }
@@ -154,6 +155,7 @@ class Follower {
   /** Logs what is wrong, but not again while it is the same. */
   #complain(problems: readonly unknown[]): void {
     const { path, watch, log } = this.#options
+    if (this.#signal.aborted) return
     if (watch === 'never') this.#first.reject(problems[0])
     const messages = problems.map(messageOf)
     const complaint = messages.join('\n')
