@@ -39,8 +39,9 @@ export interface Plugin {
   readonly name: string
   handle(query: Query, next: Next): Reply | Promise<Reply>
   /**
-   * Whether the plugin answers this query itself, with a reply that is `current`. Then `cache`, which stands before it, does not
-   * even look up: what it may hold from before the name existed is no longer true. Must be cheap. Absent means never.
+   * Whether a query that reaches the plugin is answered by itself, with a reply that is `current`. Then `cache`, which stands
+   * before it, does not even look up: what it may hold from before the name existed is no longer true. Only for plugins that are
+   * responsible for names; must be cheap. Absent means never.
    */
   current?(query: Query): boolean
   /** For the `ready` plugin; absent means always ready. */

@@ -92,6 +92,6 @@ export function queryFor(name: string, type = 'A', asking: Asking = {}): Query {
     ...asking.peer,
   }
   const edns = asking.edns && { size: 1232, version: 0, flags: 0, optionsAt: 0, optionsEnd: 0, ...asking.edns }
-  const query = makeQuery(nameFromText(name)!, typeNumber(type)!, { peer, bits: asking.bits ?? 0x0100, edns })
-  return query.with({ class: asking.class ?? Class.IN, origin: '\0' as NameKey })
+  const query = makeQuery(nameFromText(name)!, typeNumber(type)!, { peer, edns })
+  return query.with({ bits: asking.bits ?? query.bits, class: asking.class ?? Class.IN, origin: '\0' as NameKey })
 }

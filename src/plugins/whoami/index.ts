@@ -13,7 +13,7 @@ export const definition: PluginDefinition = {
   name: 'whoami',
   setup(directive) {
     readOptions(directive)
-    return { name: 'whoami', handle: introduce, current: () => true }
+    return { name: 'whoami', handle: introduce }
   },
 }
 

@@ -1,0 +1,98 @@
+/** A reply that is kept: how old it is, how it is told to the next who asks, and whether it is being fetched anew. */
+import { type Answer, COPIED } from '../../wire/answer.ts'
+import { spelled, withTtl } from '../../wire/edit.ts'
+import type { Query } from '../../wire/query.ts'
+import { Bit } from '../../wire/types.ts'
+
+const KEPT = Bit.AA | Bit.RA | Bit.AD
+
+/** Seconds and milliseconds are those of a clock that never goes backwards. */
+export class Entry {
+  /** The time that all its records have when it is new, in seconds. */
+  readonly ttl: number
+  readonly answering: boolean
+  readonly rcode: number
+  /** The last answering entry of the same key, kept by `prefer_positive` behind one that is none. */
+  readonly lastGood: Entry | undefined
+  readonly #storedMs: number
+  /** The question's name as it was asked when the entry was made: the spelling that its owners have. */
+  readonly #name: Uint8Array
+  /** With the time to live of the moment it was last told; hits within one second share it. */
+  #told: Answer
+  #toldTtl: number
+  #hits = 0
+  #lastHitMs = Number.NEGATIVE_INFINITY
+  #refreshing = false
+  #retryAtMs = Number.NEGATIVE_INFINITY
+
+  /** `answer` is the reply to `query` and has `ttl` on all records. */
+  constructor(
+    query: Query,
+    answer: Answer,
+    fields: { ttl: number; answering: boolean; storedMs: number; lastGood: Entry | undefined },
+  ) {
+    this.ttl = fields.ttl
+    this.answering = fields.answering
+    this.rcode = answer.rcode
+    this.lastGood = fields.lastGood
+    this.#storedMs = fields.storedMs
+    this.#name = query.name.slice()
+    this.#told = { ...answer, bits: answer.bits & KEPT, copied: COPIED }
+    this.#toldTtl = fields.ttl
+  }
+
+  /** Seconds until it expires; 0 or less when it has. */
+  left(nowMs: number): number {
+    return this.ttl - Math.floor((nowMs - this.#storedMs) / 1000)
+  }
+
+  /**
+   * The answer as `query` gets it, with `ttl` on all records: RD and CD are the asker's, AA and RA as stored, AD as stored if the
+   * asker wants to know (RFC 6840 sections 5.7 and 5.8). Owners keep the letter case of the one who asked first.
+   */
+  answerTo(query: Query, ttl: number): Answer {
+    if (ttl !== this.#toldTtl) {
+      this.#told = withTtl(this.#told, ttl)
+      this.#toldTtl = ttl
+    }
+    const answer = isSame(query.name, this.#name) ? this.#told : spelled(this.#told, this.#name)
+    return withoutUnwanted(answer, query)
+  }
+
+  /** Counts a hit; one that comes more than `withinMs` after the last starts the count anew. Returns the count. */
+  hit(nowMs: number, withinMs: number): number {
+    this.#hits = this.#lastHitMs < nowMs - withinMs ? 1 : this.#hits + 1
+    this.#lastHitMs = nowMs
+    return this.#hits
+  }
+
+  /** Takes over the popularity of the entry that it replaces. */
+  inherit(from: Entry, nowMs: number): void {
+    this.#hits = from.#hits
+    this.#lastHitMs = nowMs
+  }
+
+  /** Whether the caller shall refresh it now: not while another does, nor during the pause after a failure. */
+  beginRefresh(nowMs: number): boolean {
+    if (this.#refreshing || nowMs < this.#retryAtMs) return false
+    this.#refreshing = true
+    return true
+  }
+
+  /** `pauseMs` is how long no other refresh shall begin. */
+  endRefresh(nowMs: number, pauseMs: number): void {
+    this.#refreshing = false
+    this.#retryAtMs = nowMs + pauseMs
+  }
+}
+
+/** The answer without AD where the asker showed no sign that it knows the bit. */
+export function withoutUnwanted(answer: Answer, query: Query): Answer {
+  if ((answer.bits & Bit.AD) === 0 || query.dnssecOk || (query.bits & Bit.AD) !== 0) return answer
+  return { ...answer, bits: answer.bits & ~Bit.AD }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,80 @@
+/**
+ * Changes to compiled answers, for plugins that edit what others answered: times to live, the order of records, the spelling of
+ * owners. Every function returns a new answer, or the same one where nothing changes; an answer's bytes are never written to.
+ */
+import type { Answer } from './answer.ts'
+import { decode, encode, type Record, type Sections } from './record.ts'
+
+/** Where the type of record `index` stands in the body: behind its owner. */
+function typeAt({ body, starts }: Answer, index: number): number {
+  let at = starts[index]!
+  for (let length = body[at]!; length !== 0; length = body[at]!) {
+    if (length >= 0xc0) return at + 2
+    at += length + 1
+  }
+  return at + 1
+}
+
+export function recordType(answer: Answer, index: number): number {
+  const at = typeAt(answer, index)
+  return (answer.body[at]! << 8) | answer.body[at + 1]!
+}
+
+function readTtl({ body }: Answer, at: number): number {
+  return ((body[at]! << 24) | (body[at + 1]! << 16) | (body[at + 2]! << 8) | body[at + 3]!) >>> 0
+}
+
+/** The lowest time to live of all records in seconds, or `most` where that is lower still. */
+export function lowestTtl(answer: Answer, most: number): number {
+  for (let i = answer.starts.length - 2; i >= 0; i--) most = Math.min(most, readTtl(answer, typeAt(answer, i) + 4))
+  return most
+}
+
+/** The answer with one time to live (seconds) on all records. */
+export function withTtl(answer: Answer, ttl: number): Answer {
+  let body: Uint8Array | undefined
+  for (let i = answer.starts.length - 2; i >= 0; i--) {
+    const at = typeAt(answer, i) + 4
+    if (readTtl(answer, at) === ttl) continue
+    body ??= answer.body.slice()
+    body[at] = ttl >>> 24
+    body[at + 1] = ttl >>> 16
+    body[at + 2] = ttl >>> 8
+    body[at + 3] = ttl
+  }
+  return body === undefined ? answer : { ...answer, body }
+}
+
+/**
+ * The answer with owners that point at the question spelled out as in `name`, which is the question's name in some letter case:
+ * they no longer take the letter case of whoever asks. The same answer where it cannot be taken apart.
+ */
+export function spelled(answer: Answer, name: Uint8Array): Answer {
+  const sections = decode(answer, name)
+  return sections === undefined ? answer : encode(sections, name.length, answer)
+}
+
+/**
+ * The answer with its sections edited as records. Owners come spelled in full, as they are for a question with `name`; those that
+ * are the question's name or its end point at the question again. The same answer where it cannot be taken apart.
+ */
+export function edited(answer: Answer, name: Uint8Array, edit: (sections: Sections) => Sections): Answer {
+  const sections = decode(answer, name)
+  if (sections === undefined) return answer
+  const { answers, authorities, additionals } = edit(sections)
+  const pointed = (records: readonly Record[]) => records.map(record => pointing(record, name))
+  return encode(
+    { answers: pointed(answers), authorities: pointed(authorities), additionals: pointed(additionals) },
+    name.length,
+    answer,
+  )
+}
+
+function pointing(record: Record, name: Uint8Array): Record {
+  const { owner } = record
+  if (typeof owner === 'number' || owner.length > name.length || owner.length === 1) return record
+  const start = name.length - owner.length
+  let at = 0
+  while (at < start) at += name[at]! + 1
+  return at === start && Buffer.compare(name.subarray(start), owner) === 0 ? { ...record, owner: start } : record
+}
