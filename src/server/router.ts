@@ -18,12 +18,14 @@ const refused: Reply = { answer: REFUSED, plugin: '' }
 const CLASSLESS = new Set(['chaos', 'forward'])
 
 export class Router {
+  readonly blocks: readonly RunningBlock[]
   readonly #zones = new Map<string, RunningBlock>()
   readonly #anyClass: boolean
   /** Told of queries that no block takes. */
   readonly #dropped: (query: Query) => void
 
   constructor(blocks: readonly RunningBlock[], dropped: (query: Query) => void) {
+    this.blocks = blocks
     for (const block of blocks) for (const origin of block.origins) this.#zones.set(origin, block)
     this.#anyClass = blocks.some(block => block.plugins.some(plugin => CLASSLESS.has(plugin.name)))
     this.#dropped = dropped

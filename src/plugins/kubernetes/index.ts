@@ -2,6 +2,7 @@
  * Answers a cluster's names from the zones compiled of its objects. While the cluster is not yet known in full, its names get
  * SERVFAIL, never another server's answer.
  */
+import type { ClusterView } from '../../cluster/contract.ts'
 import { PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
@@ -67,6 +68,10 @@ class Kubernetes implements Plugin {
         falls: falls(zone.origin),
       }))
       .sort((a, b) => b.zone.origin.length - a.zone.origin.length)
+  }
+
+  get cluster(): ClusterView {
+    return this.#follower.state
   }
 
   ready(): boolean {
