@@ -68,7 +68,7 @@ export class Asker implements Disposable {
     const timer = setTimeout(resolve, waitMs, 'silence')
     const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
     let received: Buffer = Buffer.alloc(0)
-    socket.on('data', part => {
+    socket.on('data', (part: Buffer) => {
       received = Buffer.concat([received, part])
       const length = received.length >= 2 ? received.readUInt16BE(0) : Infinity
       if (received.length >= length + 2) resolve(received.subarray(2, length + 2))

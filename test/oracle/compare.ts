@@ -117,7 +117,7 @@ function compareSections(
   order(a).forEach((left, n) => {
     const right = ordered[n]!
     if (Math.abs(left.ttl - right.ttl) > ttlSlack) note('ttl', left, right)
-    if (left.data !== right.data) note('data-case', left, right)
+    if (timeless(left) !== timeless(right)) note('data-case', left, right)
     if (left.owner !== right.owner) note(isTailOf(left.owner, asked) ? 'case' : 'data-case', left, right)
   })
   return [...found.values()]
@@ -146,11 +146,14 @@ function without(a: readonly ResourceRecord[], b: readonly ResourceRecord[]): Re
   })
 }
 
-// All but TTL and letter case; the serial of a kubernetes zone's SOA is a clock.
+// All but TTL and letter case.
 function meaning(record: ResourceRecord): string {
-  const data = record.data.toLowerCase()
-  const masked = record.type === types.SOA ? data.replace(/^(ns1?\.dns\.\S+ \S+) \d+/, '$1 serial') : data
-  return `${record.owner.toLowerCase()} ${record.type} ${record.class} ${masked}`
+  return `${record.owner.toLowerCase()} ${record.type} ${record.class} ${timeless(record).toLowerCase()}`
+}
+
+// The serial of a kubernetes zone's SOA is a clock.
+function timeless({ type, data }: ResourceRecord): string {
+  return type === types.SOA ? data.replace(/^(ns1?\.dns\.\S+ \S+) \d+/i, '$1 serial') : data
 }
 
 // A client that reads answers in order follows a chain only if each alias stands before what it leads to.

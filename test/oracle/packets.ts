@@ -1,5 +1,5 @@
 /** Packets that are not plain questions: odd headers, broken names, broken EDNS; each over UDP and over TCP. */
-import { flagBits, nameBytes, optBytes, queryBytes, types, words } from './message.ts'
+import { flagBits, nameBytes, optBytes, type QueryOptions, queryBytes, types, words } from './message.ts'
 import type { Prepared } from './modes.ts'
 
 const name = 'web.shop.svc.cluster.local'
@@ -11,15 +11,15 @@ function header(flags: number, questions = 1, answers = 0, authorities = 0, addi
   return words(0, flags, questions, answers, authorities, additionals)
 }
 
-function asked(...options: Parameters<typeof queryBytes> extends [string, number, infer O] ? [O] : never): Buffer {
-  return queryBytes(name, types.A, ...options)
+function asked(options: QueryOptions): Buffer {
+  return queryBytes(name, types.A, options)
 }
 
 function withEdns(...records: readonly Buffer[]): Buffer {
   return Buffer.concat([header(RD, 1, 0, 0, records.length), question, ...records])
 }
 
-function edns(size: number, ttl = 0, options = Buffer.alloc(0)): Buffer {
+function edns(size: number, ttl = 0, options: Buffer = Buffer.alloc(0)): Buffer {
   return optBytes({ size, ttl, options })
 }
 

@@ -139,7 +139,7 @@ export async function startUpstream(): Promise<Upstream> {
     socket.once('close', () => connections.delete(socket))
     socket.on('error', () => socket.destroy())
     let received: Buffer = Buffer.alloc(0)
-    socket.on('data', part => {
+    socket.on('data', (part: Buffer) => {
       received = Buffer.concat([received, part])
       while (received.length >= 2 && received.length >= received.readUInt16BE(0) + 2) {
         const end = received.readUInt16BE(0) + 2

@@ -156,7 +156,7 @@ export const variants: readonly Variant[] = [
   }),
   variant('cache-ttls', {
     options: ['ttl 3600', 'fallthrough'],
-    beside: place => ['cache {', '    success 1000 60 10', '    denial 1000 20 1', '}', ...forward(place)],
+    beside: place => ['cache {', '    success 20000 60 10', '    denial 20000 20 1', '}', ...forward(place)],
     extra: ['upstream'],
     ttlSlack: 2,
   }),
