@@ -179,7 +179,7 @@ class Connection {
     const timer = clock.after(connectMs, () => {
       this.close(upstreamError('PORTOLAN_UPSTREAM_TIMEOUT', peer, `no connection within ${connectMs} ms: i/o timeout`))
     })
-    socket.unref().setNoDelay()
+    socket.setNoDelay()
     socket.on(this.#options.tls ? 'secureConnect' : 'connect', () => {
       connected = true
       timer.cancel()

@@ -73,7 +73,6 @@ class Port {
     this.#pending = new PendingQueries({ peer, clock, random16, onEmpty: () => this.#rest() })
     this.#idle = new IdleTimer(clock, options.expireMs, () => this.close())
     this.#socket = createSocket(socketOptions(options.address))
-    this.#socket.unref()
     this.#socket.on('message', packet => this.#pending.receive(packet))
     this.#socket.on('error', cause => {
       this.close(socketError('PORTOLAN_UPSTREAM_UNREACHABLE', this.#peer, cause))
