@@ -57,8 +57,9 @@ export function responder({ router, log, panics }: RespondOptions): Respond {
   }
 }
 
-function finished(query: Query, reply: Reply): Uint8Array {
-  return written(query, reply.answer)
+function finished(query: Query, { answer, size }: Reply): Uint8Array {
+  const { edns } = query
+  return written(size === undefined || edns === undefined ? query : query.with({ edns: { ...edns, size } }), answer)
 }
 
 function written(query: Query, answer: Answer): Uint8Array {
