@@ -4,8 +4,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import { type Key, type Kind, keyOf } from '../../src/cluster/objects.ts'
 
 /** An object as the API has it. Its version is the server's to give. */
@@ -23,6 +24,8 @@ export interface SeenRequest {
   readonly headers: IncomingMessage['headers']
   /** The client's port, which tells connections apart. */
   readonly port: number
+  /** Common name of the client's certificate; empty without one. */
+  readonly certificate: string
 }
 
 /** What happens to a request instead of its answer. */
@@ -209,7 +212,8 @@ export class FakeApiServer {
     const parameters = Object.fromEntries(url.searchParams)
     const verb = parameters['watch'] === 'true' ? 'watch' : 'list'
     const { headers, socket } = request
-    this.requests.push({ verb, kind, parameters, headers, port: socket.remotePort ?? 0 })
+    const certificate = commonName(socket)
+    this.requests.push({ verb, kind, parameters, headers, port: socket.remotePort ?? 0, certificate })
     const token = headers.authorization?.replace(/^Bearer /, '') ?? ''
     if (this.tokens && !this.tokens.has(token)) throw new Refusal(401, 'Unauthorized')
     const fault = this.#fault(kind, verb, 'continue' in parameters)
@@ -272,6 +276,12 @@ export async function until(holds: () => boolean, what = holds.toString()): Prom
     if (performance.now() > deadline) throw new Error(`did not come about within 5 s: ${what}`)
     await setImmediate()
   }
+}
+
+function commonName(socket: Socket): string {
+  if (!(socket instanceof TLSSocket)) return ''
+  const { CN = '' } = socket.getPeerCertificate().subject ?? {}
+  return [CN].flat().join()
 }
 
 function idOf(kind: Kind, { metadata: { namespace = '', name } }: ApiObject): string {

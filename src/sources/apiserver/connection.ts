@@ -119,14 +119,17 @@ export class Connection {
         signal,
       })
       const expire = (ms: number, failure: () => ApiFailure) => this.#clock.after(ms, () => request.destroy(failure()))
+      // Node's own `reusedSocket` leaves out requests that waited for the connection to become free.
+      let reused = false
       let timer = expire(connectMs, () => unreachable(server.origin))
       const connected = () => {
         timer.cancel()
         timer = expire(answerMs, () => silent(server.origin, answerMs))
       }
       request.once('socket', socket => {
-        if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', connected)
-        else connected()
+        reused = !socket.connecting
+        if (reused) connected()
+        else socket.once(secure ? 'secureConnect' : 'connect', connected)
       })
       request.once('response', response => {
         timer.cancel()
@@ -135,8 +138,7 @@ export class Connection {
       request.once('error', error => {
         timer.cancel()
         // The server may close an idle connection in the moment in which it is used again: that is no failure of the request.
-        if (request.reusedSocket && 'code' in error && error.code === 'ECONNRESET')
-          resolve(this.#send(identity, path, signal))
+        if (reused && 'code' in error && error.code === 'ECONNRESET') resolve(this.#send(identity, path, signal))
         else reject(error)
       })
     })

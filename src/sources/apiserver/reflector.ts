@@ -56,6 +56,8 @@ export class Reflector {
   #version: string | undefined
   /** Failures since the last sign of progress. */
   #failures = 0
+  /** Whether the history was gone since the last sign of progress. */
+  #gone = false
 
   constructor(options: ReflectorOptions) {
     this.#options = options
@@ -129,11 +131,12 @@ export class Reflector {
     const lines = new LineBuffer(eventBytes)
     try {
       for await (const chunk of stream) {
+        signal.throwIfAborted()
         for (const line of lines.push(chunk)) this.#event(line)
       }
       // An event that was cut off by the end is in the next watch again, as its version was not seen.
     } finally {
-      if (clock.monotonic() - opened >= briefMs) this.#failures = 0
+      if (clock.monotonic() - opened >= briefMs) this.#progress()
     }
     if (clock.monotonic() - opened < briefMs && this.#version === from)
       throw new ApiFailure('failed', `the watch of ${resource.plural} ended as soon as it began`)
@@ -153,7 +156,12 @@ export class Reflector {
       if (trimmed) into.upsert(trimmed)
     }
     if (resourceVersion) this.#version = resourceVersion
+    this.#progress()
+  }
+
+  #progress(): void {
     this.#failures = 0
+    this.#gone = false
   }
 
   #trim(json: unknown, named: boolean): ClusterObject | undefined {
@@ -167,15 +175,17 @@ export class Reflector {
   /** Reports the failure and waits a while before the next attempt. */
   async #recover(failure: ApiFailure, signal: AbortSignal): Promise<void> {
     const { resource, clock, random, reports, log } = this.#options
-    const again = this.#failures++
     // Where the history is gone, or nobody knows what went wrong, a list puts it right.
     if (failure.reason === 'gone' || failure.reason === 'failed') this.#version = undefined
     if (failure.reason === 'gone') {
       log.info(`${resource.plural}: the API server no longer has the history since the last change seen, listing again`)
-      // There is nothing to wait for, unless the last list did not help either.
-      if (again === 0) return
+      // There is nothing to wait for, unless the last list did not help.
+      if (!this.#gone) {
+        this.#gone = true
+        return
+      }
     } else reports.failing(resource.kind, failure)
-    const pause = Math.max(backoffMs(again, random), Math.min(failure.retryAfterMs, 30_000))
+    const pause = Math.max(backoffMs(this.#failures++, random), Math.min(failure.retryAfterMs, 30_000))
     await sleep(clock, pause, signal).catch(() => {
       // Aborted: the loop ends by itself.
     })

@@ -1,0 +1,102 @@
+/** An API source that follows a fake API server under a clock that stands still, with all that it says and does on record. */
+import type { Test } from 'tap'
+import type { Kind } from '../../src/cluster/objects.ts'
+import { ClusterState } from '../../src/cluster/state.ts'
+import { logger } from '../../src/observe/logger.ts'
+import { type Metrics, metrics } from '../../src/observe/metrics.ts'
+import { type ApiServerOptions, apiserverSource } from '../../src/sources/apiserver/index.ts'
+import { type TestClock, testClock } from './clock.ts'
+import { FakeApiServer, type FakeApiServerOptions, until } from './fake-apiserver.ts'
+
+/** Timers that only watch over requests: connecting, answering, and a watch of 450 s, which starts with the watch. */
+const watchIdleMs = 480_000
+const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, watchIdleMs])
+
+export interface Followed {
+  readonly state: ClusterState
+  readonly clock: TestClock
+  readonly metrics: Metrics
+  /** Log lines without their line end. */
+  readonly lines: string[]
+  /** What `onProblem` was told: `Service forbidden`, `Service undefined`. */
+  readonly problems: string[]
+  /** Each pause between two attempts in milliseconds, from the moment in which it began. */
+  readonly pauses: number[]
+  /** How often the source has begun to wait for an event. */
+  waits(): number
+  /** Resolves as `follow` does. */
+  readonly synced: Promise<void>
+  readonly stop: AbortController
+  /** Names of the services, sorted. */
+  services(): string[]
+  /** Waits until the nth pause has begun, and lets its time pass. */
+  passPause(nth: number): Promise<void>
+}
+
+export async function fakeApiServer(t: Test, options: FakeApiServerOptions = {}): Promise<FakeApiServer> {
+  const api = await new FakeApiServer(options).start()
+  t.teardown(() => api.stop())
+  return api
+}
+
+/** Services alone, unless told otherwise. */
+export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOptions> = {}): Followed {
+  const clock = testClock()
+  const measured = metrics()
+  const lines: string[] = []
+  const problems: string[] = []
+  const pauses: number[] = []
+  let waits = 0
+  const kinds: readonly Kind[] = options.kinds ?? ['Service']
+  const stop = new AbortController()
+  t.teardown(() => stop.abort())
+  const source = apiserverSource({
+    access: { from: 'endpoint', url: api.url },
+    kinds,
+    clock: {
+      ...clock,
+      after(delayMs, task) {
+        if (!watchdogs.has(delayMs)) pauses.push(delayMs)
+        if (delayMs === watchIdleMs) waits++
+        return clock.after(delayMs, task)
+      },
+    },
+    random: () => 0.5,
+    log: logger({ format: 'text', write: line => lines.push(line.trimEnd()) }),
+    metrics: measured,
+    onProblem: (kind, problem) => problems.push(`${kind} ${problem?.reason}`),
+    ...options,
+  })
+  const state = new ClusterState({ kinds })
+  const synced = source.follow(state, stop.signal)
+  // A test that ends before the first replace leaves a rejection that nobody waits for.
+  synced.catch(() => undefined)
+  return {
+    state,
+    clock,
+    metrics: measured,
+    lines,
+    problems,
+    pauses,
+    waits: () => waits,
+    synced,
+    stop,
+    services: () => [...state.list('Service')].map(({ name }) => name).sort(),
+    async passPause(nth) {
+      await until(() => pauses.length >= nth, `pause ${nth}`)
+      clock.advance(pauses[nth - 1]!)
+    },
+  }
+}
+
+/** The same, and waits until each kind is being watched. */
+export async function followed(
+  t: Test,
+  api: FakeApiServer,
+  options: Partial<ApiServerOptions> = {},
+): Promise<Followed> {
+  const following = follow(t, api, options)
+  await following.synced
+  await until(() => following.waits() === (options.kinds ?? ['Service']).length, 'all kinds watched')
+  return following
+}
