@@ -39,8 +39,8 @@ export interface Surroundings {
   readonly resources: Resources
   /** What plugins may ask of the server; `ask`, `addresses` and `corefileHash` are the instance's own. */
   readonly control: Omit<ServerControl, 'ask' | 'addresses' | 'corefileHash'>
-  /** Told of queries that no server block takes. */
-  readonly dropped: (query: Query) => void
+  /** What is told of queries that no server block takes, by the label of the address (`dns://:53`). */
+  readonly dropped: (label: string) => (query: Query) => void
 }
 
 /** An address that the configuration wants served. */
@@ -80,7 +80,7 @@ export class Instance {
       }
     }
     for (const [key, { endpoint, blocks }] of groups) {
-      this.#routers.set(key, { endpoint, router: new Router(blocks, surroundings.dropped) })
+      this.#routers.set(key, { endpoint, router: new Router(blocks, surroundings.dropped(`dns://${key}`)) })
     }
   }
 

@@ -11,7 +11,9 @@ import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import { DROPPED, trafficMetrics } from '../observe/traffic.ts'
 import type { PluginDefinition } from '../plugin/plugin.ts'
+import { REFUSED } from '../wire/answer.ts'
 import { type Endpoint, endpointText, Instance, type Surroundings } from './instance.ts'
 import type { Listener } from './listener.ts'
 import { ResourcePool } from './resources.ts'
@@ -196,7 +198,10 @@ export class Server {
       metrics,
       http,
       resources,
-      dropped: () => undefined,
+      dropped: label => {
+        const traffic = trafficMetrics(metrics).of(label, DROPPED)
+        return query => traffic.count(query, REFUSED, '', 0)
+      },
       control: {
         corefileChanged: async () => {
           const hash = Instance.hash(this.#text(), this.#parseOptions(false))

@@ -85,7 +85,7 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
       metrics: registry,
       http,
       resources: options.cluster ? withCluster(generation, options.cluster) : generation,
-      dropped: () => undefined,
+      dropped: () => () => undefined,
       control: {
         corefileChanged: options.corefileChanged ?? (async () => false),
         reload: options.reload ?? (async () => true),
