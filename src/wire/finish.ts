@@ -7,12 +7,14 @@ import { Bit, HEADER, Opcode, Rcode, Type } from './types.ts'
 
 /** Octets of an OPT record without options. */
 const OPT_SIZE = 11
+/** What OPT repeats of the query's EDNS flags. */
+const ECHOED_FLAGS = 0xff00
 
 /**
  * Writes `answer` as the response to `query` into `out`, which must hold 65,535 octets, and returns its length. The question is
  * repeated as it was asked, letter case included. The result never passes `query.limit`: records are dropped from the end, so
  * additional first, then authority, then answer, and TC is set whenever any was (RFC 2181 section 9 would leave TC clear for
- * additional data; CoreDNS sets it). A query with OPT gets one back with its own size, DO and Z bits.
+ * additional data; CoreDNS sets it). A query with OPT gets one back with its own size, DO and, as CoreDNS, the upper Z bits.
  */
 export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   const { packet, edns } = query
@@ -36,7 +38,7 @@ export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   out.set(packet.subarray(HEADER, bodyAt), HEADER)
   let end = bodyAt + answer.starts[kept]!
   out.set(kept === recordCount(answer) ? answer.body : answer.body.subarray(0, answer.starts[kept]), bodyAt)
-  if (opt) end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, edns?.flags ?? 0)
+  if (opt) end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, (edns?.flags ?? 0) & ECHOED_FLAGS)
   return end
 }
 
