@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Access } from '../../src/sources/apiserver/index.ts'
@@ -6,7 +6,13 @@ import { until } from '../helpers/fake-apiserver.ts'
 import { fakeApiServer, follow, followed } from '../helpers/followed-apiserver.ts'
 
 const pem = (name: string) => readFileSync(join(import.meta.dirname, '../fixtures/tls', name))
-const tls = { cert: pem('server.crt'), key: pem('server.key'), ca: pem('ca.crt'), requestCert: true }
+const tls = {
+  cert: pem('server.crt'),
+  key: pem('server.key'),
+  ca: pem('ca.crt'),
+  requestCert: true,
+  rejectUnauthorized: false,
+}
 
 /** A folder with these files and a kubeconfig for this user and cluster. */
 function kubeconfig(t: Test, cluster: object, user: object, files: Record<string, string | Buffer> = {}) {
@@ -49,8 +55,9 @@ t.test('kubeconfig: a token file is read, without its line end, and read anew wh
     { tokenFile: 'token', token: 'stale' },
     { token: 'first\n' },
   )
-  const { passPause, pauses, problems, waits } = await followed(t, api, { access })
+  const { clock, passPause, pauses, problems, waits } = await followed(t, api, { access })
   api.tokens = new Set(['second'])
+  clock.advance(60_000)
   api.end('Service')
   await until(() => pauses.length === 1)
   t.same(problems, ['Service unauthorized'])
@@ -83,10 +90,11 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: info.kind, statu
     { 'plugin.cjs': plugin },
   )
   chmodSync(join(folder, 'plugin.cjs'), 0o755)
-  const { passPause, waits, problems } = await followed(t, api, { access })
+  const { clock, passPause, waits, problems } = await followed(t, api, { access })
   const runs = () => readFileSync(join(folder, 'runs'), 'utf8')
   t.equal(runs(), 'false! ')
   api.tokens = new Set(['token-2'])
+  clock.advance(60_000)
   api.end('Service')
   await passPause(1)
   await until(() => waits() === 2)
@@ -104,16 +112,29 @@ t.test('kubeconfig: an exec plugin that fails is a problem, not an end', async t
   t.match(lines[0], /no credentials for the API server: spawn \S+not-there ENOENT; retrying/)
 })
 
-t.test('kubeconfig: an exec plugin that does not end is given up', async t => {
+t.test('kubeconfig: an exec plugin that does not end is waited for, but not started again', async t => {
   const api = await fakeApiServer(t)
-  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'cat', args: ['/dev/stdin'] }
-  const { access } = kubeconfig(t, { server: api.url }, { exec })
-  const { clock, problems, lines, pauses } = follow(t, api, { access })
-  await until(() => clock.waiting >= 1)
+  const plugin = `#!/bin/sh
+cd "\${0%/*}"; echo started >> runs
+while [ ! -e end ]; do sleep 0.02; done
+echo '{"status": {"token": "late"}}'
+`
+  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: './plugin' }
+  const { access, folder } = kubeconfig(t, { server: api.url }, { exec }, { plugin })
+  chmodSync(join(folder, 'plugin'), 0o755)
+  t.teardown(() => writeFileSync(join(folder, 'end'), ''))
+  const kinds = ['Service', 'Pod'] as const
+  const { clock, problems, lines, pauses, passPause, waits } = follow(t, api, { access, kinds })
+  await until(() => existsSync(join(folder, 'runs')))
   clock.advance(30_000)
-  await until(() => pauses.length === 1)
-  t.same(problems, ['Service credentials'])
-  t.match(lines[0], /the credential plugin did not end within 30 s/)
+  await until(() => pauses.length === 2)
+  t.same(problems, ['Service credentials', 'Pod credentials'])
+  t.match(lines, [/the credential plugin did not end within 30 s; retrying/])
+  writeFileSync(join(folder, 'end'), '')
+  await passPause(2)
+  await until(() => waits() === 2)
+  t.equal(readFileSync(join(folder, 'runs'), 'utf8'), 'started\n')
+  t.equal(api.requests[0]?.headers.authorization, 'Bearer late')
 })
 
 t.test('kubeconfig: client certificates are read anew with each request', async t => {
@@ -124,9 +145,10 @@ t.test('kubeconfig: client certificates are read anew with each request', async 
     { 'client-certificate': 'my.crt', 'client-key': 'my.key' },
     { 'ca.crt': tls.ca, 'my.crt': pem('client-a.crt'), 'my.key': pem('client-a.key') },
   )
-  const { waits } = await followed(t, api, { access })
+  const { clock, waits } = await followed(t, api, { access })
   writeFileSync(join(folder, 'my.crt'), pem('client-b.crt'))
   writeFileSync(join(folder, 'my.key'), pem('client-b.key'))
+  clock.advance(60_000)
   api.end('Service')
   await until(() => waits() === 2)
   t.same(
@@ -201,9 +223,10 @@ t.test('in the cluster: the service account, whose token rotates', async t => {
   const access = { from: 'cluster', root } as const
   const [host, port] = api.host.split(':')
   environment(t, { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port })
-  const { passPause, waits } = await followed(t, api, { access })
+  const { clock, passPause, waits } = await followed(t, api, { access })
   api.tokens = new Set(['second'])
   writeFileSync(join(root, 'var/run/secrets/kubernetes.io/serviceaccount/token'), 'second')
+  clock.advance(60_000)
   api.end('Service')
   await passPause(1)
   await until(() => waits() === 2)

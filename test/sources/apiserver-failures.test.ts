@@ -142,9 +142,10 @@ t.test('apiserver: a connection that does not come about is given up after 5 s',
 
 t.test('apiserver: an idle connection that the server closes is not a failure', async t => {
   const api = await fakeApiServer(t)
-  const { waits, problems } = await followed(t, api)
+  const { clock, waits, problems } = await followed(t, api)
   // The request that follows the end of the watch is sent on the same connection, which is dropped under it.
   api.fail({ verb: 'watch', times: 1 }, 'drop')
+  clock.advance(60_000)
   api.end('Service')
   await until(() => waits() === 2)
   t.same(problems, [])

@@ -44,6 +44,7 @@ export class Credentials {
   readonly #access: Access
   readonly #clock: Clock
   #config: KubeConfig | undefined
+  #asked: Promise<Identity> | undefined
 
   private constructor(access: Access, clock: Clock, config: KubeConfig) {
     this.#access = access
@@ -58,11 +59,12 @@ export class Credentials {
 
   /** The server and what to present to it now. Rejects with an `ApiFailure` for what may be there later (a token file, an exec plugin). */
   async identity(): Promise<Identity> {
+    // All kinds ask at the same time, and a plugin that does not end must not be started once more: one answer serves them all.
+    this.#asked ??= this.#ask().finally(() => {
+      this.#asked = undefined
+    })
     try {
-      this.#config ??= await load(this.#access)
-      const options: RequestOptions = { headers: {} }
-      await this.#patiently(this.#config.applyToHTTPSOptions(options))
-      return identityOf(this.#config, options)
+      return await this.#patiently(this.#asked)
     } catch (error) {
       throw new ApiFailure('credentials', `no credentials for the API server: ${messageOf(error).trim()}`, {
         cause: error,
@@ -75,13 +77,21 @@ export class Credentials {
     this.#config = undefined
   }
 
-  async #patiently(work: Promise<void>): Promise<void> {
+  async #ask(): Promise<Identity> {
+    this.#config ??= await load(this.#access)
+    const config = this.#config
+    const options: RequestOptions = { headers: {} }
+    await config.applyToHTTPSOptions(options)
+    return identityOf(config, options)
+  }
+
+  async #patiently<T>(work: Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>()
     const timer = this.#clock.after(patienceMs, () =>
       late.reject(new Error(`the credential plugin did not end within ${patienceMs / 1000} s`)),
     )
     try {
-      await Promise.race([work, late.promise])
+      return await Promise.race([work, late.promise])
     } finally {
       timer.cancel()
     }
