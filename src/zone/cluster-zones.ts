@@ -138,7 +138,7 @@ export class ClusterZones implements Projection {
     put(['svc'], STRUCTURE)
     put(['pod'], STRUCTURE)
     put(NAME_SERVER, { denied: [Type.TXT, Type.PTR] })
-    if (this.#options.dnsNode(zone.origin)) put(['dns'], { denied: [Type.TXT] })
+    if (!isReverse(zone.origin) && this.#options.dnsNode(zone.origin)) put(['dns'], { denied: [Type.TXT] })
     const version = { owner: 0, type: Type.TXT, class: Class.IN, ttl: TXT_VERSION_TTL, rdata: Buffer.from('\x051.1.0') }
     const name = nameOf(['dns-version'], zone.originName)!
     // Only its TXT record exists, as CoreDNS has it: the name is denied for every other type.

@@ -2,7 +2,7 @@
  * The names of one Service, as pure functions of the object and its EndpointSlices (Kubernetes DNS specification 1.1.0,
  * sections 2.3 to 2.5, as CoreDNS 1.15 reads it). Origins, TTLs and octets come later, in `node.ts`.
  */
-import type { Endpoint, EndpointPort, EndpointSlice, Service } from '../cluster/objects.ts'
+import type { Endpoint, EndpointSlice, Service } from '../cluster/objects.ts'
 import { dashed, octetsOf } from './address.ts'
 
 /** An address (or, for FQDN slices and ExternalName, a name) that stands behind a name, at a port. */
@@ -36,7 +36,8 @@ export interface PortFilter {
   readonly protocol: string
 }
 
-const NO_PORT: EndpointPort = { name: '', protocol: 'TCP', port: undefined }
+/** What stands for the ports of a service or slice that has none. */
+const NO_PORT = { name: '', protocol: '', port: -1 }
 
 /** Names too long for a label are ignored, as CoreDNS does. */
 const MAX_LABEL = 63
@@ -57,8 +58,11 @@ export function serviceNames(
   options: NamingOptions,
 ): ServiceName[] {
   const base = [service.name, service.namespace, 'svc']
-  if (service.type === 'ExternalName') return externalName(service, base)
   if (isHidden(service, slices, options)) return []
+  if (service.type === 'ExternalName') {
+    const items = externalItems(service, base)
+    return items.length > 0 ? [{ labels: base, items }] : []
+  }
   const endpoints = endpointItems(slices, base, options)
   const byLabel = Map.groupBy(endpoints, ({ label }) => label)
   const items = itemsOf(service, endpoints, base)
@@ -83,8 +87,12 @@ export function portItems(
   options: NamingOptions,
   filter: PortFilter,
 ): Item[] {
-  if (service.type === 'ExternalName' || isHidden(service, slices, options)) return []
+  if (isHidden(service, slices, options)) return []
   const base = [service.name, service.namespace, 'svc']
+  if (service.type === 'ExternalName') {
+    // Where neither port nor protocol is asked for it is as if the service's own name were.
+    return filter.port === '' && filter.protocol === '' ? externalItems(service, base) : []
+  }
   return itemsOf(service, service.headless ? endpointItems(slices, base, options) : [], base)
     .filter(({ name, protocol }) => matches(filter.port, name) && matches(filter.protocol, protocol))
     .map(({ item }) => item)
@@ -123,22 +131,21 @@ function portLabels({ name, protocol }: PortItem): string {
   return name === '' || protocol === '' ? '' : `_${name.toLowerCase()}/_${protocol.toLowerCase()}`
 }
 
-function externalName(service: Service, base: readonly string[]): ServiceName[] {
-  // An address is no name: CoreDNS leaves such a service out altogether.
+/** An address is no name: CoreDNS leaves a service that has one out altogether. */
+function externalItems(service: Service, base: readonly string[]): Item[] {
   if (octetsOf(service.externalName) !== undefined) return []
-  const item: Item = { host: service.externalName, octets: undefined, port: -1, target: base }
-  return [{ labels: base, items: [item] }]
+  return [{ host: service.externalName, octets: undefined, port: -1, target: base }]
 }
 
 function isHidden(service: Service, slices: readonly EndpointSlice[], options: NamingOptions): boolean {
-  if (!options.ignoreEmptyService || service.headless) return false
+  if (!options.ignoreEmptyService || service.headless || service.type === 'ExternalName') return false
   return !slices.some(slice => slice.endpoints.some(endpoint => endpoint.ready && endpoint.addresses.length > 0))
 }
 
 /** The items of the service's own name: of its ports and cluster addresses, or where it is headless of its endpoints. */
 function itemsOf(service: Service, endpoints: readonly EndpointItem[], base: readonly string[]): readonly PortItem[] {
   if (service.headless) return endpoints
-  const ports = service.ports.length > 0 ? service.ports : [{ name: '', protocol: 'TCP', port: -1 }]
+  const ports = service.ports.length > 0 ? service.ports : [NO_PORT]
   return ports.flatMap(({ name, protocol, port }) =>
     service.clusterIPs.map(host => ({ name, protocol, item: { host, octets: octetsOf(host), port, target: base } })),
   )
