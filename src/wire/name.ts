@@ -125,6 +125,12 @@ export function isWithin(key: NameKey, zone: NameKey): boolean {
   return at === start
 }
 
+/** True when `key` is one of the zones or a name below one. */
+export function isWithinAny(key: NameKey, zones: readonly NameKey[]): boolean {
+  for (const zone of zones) if (isWithin(key, zone)) return true
+  return false
+}
+
 /** The name one label shorter; the root has no parent. */
 export function parentOf(key: NameKey): NameKey {
   return key.slice(key.charCodeAt(0) + 1) as NameKey

@@ -4,7 +4,7 @@ import type { Counter } from '../../observe/metrics.ts'
 import { then } from '../../plugin/chain.ts'
 import type { Fixture, Next, Plugin, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { withTtl } from '../../wire/edit.ts'
-import { isWithin, type NameKey, nameToText, textFromKey } from '../../wire/name.ts'
+import { isWithinAny, nameToText, textFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { Bit, Opcode, Rcode, Type, typeName } from '../../wire/types.ts'
 import { Entry, withoutUnwanted } from './entry.ts'
@@ -157,8 +157,4 @@ function asRefresh(query: Query): Query {
 function adjusted(query: Query, reply: Reply, { ttl }: Verdict): Reply {
   const answer = withoutUnwanted(withTtl(reply.answer, ttl), query)
   return answer === reply.answer ? reply : { ...reply, answer }
-}
-
-function isWithinAny(key: NameKey, zones: readonly NameKey[]): boolean {
-  return zones.some(zone => isWithin(key, zone))
 }
