@@ -10,7 +10,7 @@ export const definition: PluginDefinition = {
   setup(directive, { block, log }) {
     readOptions(directive)
     block.debug = true
-    let turnDown: () => void
+    let turnDown: (() => void) | undefined
     return {
       name: 'debug',
       async start() {
