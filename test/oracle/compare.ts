@@ -27,7 +27,7 @@ export type Kind =
   | 'ttl'
   /** Letter case of an owner name that the question holds, whole or as its end. */
   | 'case'
-  /** Letter case of any other name: those in record data, and owners that only data leads to. */
+  /** Letter case of any other name: those in record data, and owners that data leads to. */
   | 'data-case'
   | 'truncation'
   | 'oversize'
@@ -113,12 +113,13 @@ function compareSections(
   }
   const order = (records: readonly ResourceRecord[]): ResourceRecord[] =>
     records.toSorted((x, y) => compareText(meaning(x), meaning(y)) || x.ttl - y.ttl)
+  const ledByData = ({ owner }: ResourceRecord): boolean => section === 'additional' || !isTailOf(owner, asked)
   const ordered = order(b)
   order(a).forEach((left, n) => {
     const right = ordered[n]!
     if (Math.abs(left.ttl - right.ttl) > ttlSlack) note('ttl', left, right)
     if (timeless(left) !== timeless(right)) note('data-case', left, right)
-    if (left.owner !== right.owner) note(isTailOf(left.owner, asked) ? 'case' : 'data-case', left, right)
+    if (left.owner !== right.owner) note(ledByData(left) ? 'data-case' : 'case', left, right)
   })
   return [...found.values()]
 }
@@ -158,13 +159,12 @@ function timeless({ type, data }: ResourceRecord): string {
 
 // A client that reads answers in order follows a chain only if each alias stands before what it leads to.
 function cnameOrder(answers: readonly ResourceRecord[]): string {
-  if (!answers.some(record => record.type === types.CNAME)) return 'no alias'
-  const inOrder = answers.every(
-    (record, n) =>
-      record.type !== types.CNAME ||
-      !answers.slice(0, n).some(earlier => earlier.owner.toLowerCase() === record.data.toLowerCase()),
-  )
-  return inOrder ? 'in order' : 'out of order'
+  const passed = new Set<string>()
+  for (const { owner, type, data } of answers) {
+    if (type === types.CNAME && passed.has(data.toLowerCase())) return 'out of order'
+    passed.add(owner.toLowerCase())
+  }
+  return 'in order'
 }
 
 function isTailOf(owner: string, asked: string): boolean {

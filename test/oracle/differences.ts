@@ -29,6 +29,8 @@ const rcodeOf = (reply: Message | string): number | undefined => (typeof reply =
 const answersOf = (reply: Message | string) => (typeof reply === 'string' ? [] : reply.sections.answer)
 const secondPodNames = secondPodAddresses.map(address => `${address.replaceAll(/[.:]/g, '-')}.shop.pod.`)
 
+const clusterName = /(^|\.)(cluster\.local|in-addr\.arpa|ip6\.arpa)$/
+
 export const allowedDifferences: readonly AllowedDifference[] = [
   {
     id: 'data-case',
@@ -67,6 +69,11 @@ export const allowedDifferences: readonly AllowedDifference[] = [
     text: 'A PTR question for an endpoint whose EndpointSlice lacks the label `kubernetes.io/service-name` gets a reply; CoreDNS keeps silent.',
     allows: ({ difference, question, a }) =>
       difference.kind === 'silence' && a === 'silence' && question.name === reverseName(unlabelledAddress),
+  },
+  {
+    id: 'unsynced',
+    text: 'Until the cluster is known, names in its zones get SERVFAIL even with `fallthrough`; CoreDNS lets an upstream say that they do not exist.',
+    allows: ({ question, variant, b }) => !variant.synced && clusterName.test(question.name) && rcodeOf(b) === 2,
   },
   {
     id: 'forward-waits',

@@ -235,7 +235,7 @@ function find(asked: string, type: number, first: string): Found {
   if (failure !== undefined) return { rcode: failure, answers: [], authority: [] }
   if (first === 'nodata-no-soa') return { rcode: 0, answers: [], authority: [] }
   const answers: Buffer[] = []
-  const seen = new Set<string>()
+  const seen = new Set([asked])
   for (let name = asked; ; ) {
     const node = zone.get(name) ?? zone.get(name.replace(/^[^.]+\.wild\./, 'wild.'))
     // The question's own name is written as the question has it, so that letter case comes back.

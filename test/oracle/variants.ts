@@ -26,11 +26,14 @@ export interface Variant {
   readonly extra: readonly ('upstream' | 'hosts')[]
   /** Seconds by which TTLs may differ, where replies age in a cache. */
   readonly ttlSlack: number
+  /** False where the API server cannot be reached. */
+  readonly synced: boolean
 }
 
 const web: Probe = ['web.shop.svc.cluster.local', 'A', 1]
 const endpoints: Probe = ['big.big.svc.cluster.local', 'A', 1200]
 const pods: Probe = ['10-244-2-1.odd.pod.cluster.local', 'A', 1]
+const upstream: Probe = ['www.up.test', 'A', 1]
 const reverseZones = 'in-addr.arpa ip6.arpa'
 
 interface Setting {
@@ -44,20 +47,28 @@ interface Setting {
   readonly forwardZones?: readonly string[]
   readonly extra?: Variant['extra']
   readonly ttlSlack?: number
+  readonly synced?: boolean
 }
 
 function variant(name: string, setting: Setting = {}): Variant {
   const { zones = `cluster.local ${reverseZones}`, options = [], beside = () => [] } = setting
-  const { probes = [web, endpoints], forwardZones = ['cluster.local'], extra = [], ttlSlack = 0 } = setting
+  const {
+    probes = [web, endpoints],
+    forwardZones = ['cluster.local'],
+    extra = [],
+    ttlSlack = 0,
+    synced = true,
+  } = setting
   return {
     name,
     probes,
     zones: forwardZones,
     extra,
     ttlSlack,
+    synced,
     corefile: place => `.:${place.port} {
     kubernetes ${zones} {
-        kubeconfig ${place.kubeconfig}
+        ${synced ? `kubeconfig ${place.kubeconfig}` : `endpoint http://127.0.0.1:${place.free[0]}`}
 ${options.map(option => `        ${option}\n`).join('')}    }
 ${beside(place)
   .map(line => `    ${line}\n`)
@@ -77,10 +88,11 @@ const inlineHosts = [
 /** kubeadm's default as it is written into a new cluster, but for ports, kubeconfig and the address of the upstream. */
 const kubeadm: Variant = {
   name: 'kubeadm',
-  probes: [web, endpoints],
+  probes: [web, endpoints, upstream],
   zones: ['cluster.local'],
   extra: ['upstream'],
   ttlSlack: 1,
+  synced: true,
   corefile: ({ port, kubeconfig, upstream, free: [health, ready, metrics] }) => `.:${port} {
     errors
     health 127.0.0.1:${health} {
@@ -146,11 +158,11 @@ export const variants: readonly Variant[] = [
     forwardZones: ['cluster.local', 'other.test'],
   }),
   variant('zonal', { options: ['zonal', 'pods verified'], probes: [web, endpoints, pods] }),
-  variant('forward', { beside: forward, extra: ['upstream'] }),
+  variant('forward', { beside: forward, probes: [web, endpoints, upstream], extra: ['upstream'] }),
   variant('cache', {
     options: ['pods verified'],
     beside: place => ['cache 30', ...forward(place)],
-    probes: [web, endpoints, pods],
+    probes: [web, endpoints, pods, upstream],
     extra: ['upstream'],
     ttlSlack: 2,
   }),
@@ -162,6 +174,7 @@ export const variants: readonly Variant[] = [
   }),
   variant('hosts-inline', {
     beside: place => [...inlineHosts, '    fallthrough', '}', ...forward(place)],
+    probes: [web, endpoints, ['inline.hosts.test', 'A', 1]],
     extra: ['hosts', 'upstream'],
   }),
   variant('hosts-file', {
@@ -172,7 +185,15 @@ export const variants: readonly Variant[] = [
       '}',
       `forward . ${upstream}`,
     ],
+    probes: [web, endpoints, ['file.hosts.test', 'A', 2]],
     extra: ['hosts', 'upstream'],
+  }),
+  variant('unsynced', {
+    options: ['fallthrough', 'startup_timeout 1s'],
+    beside: forward,
+    probes: [upstream],
+    extra: ['upstream'],
+    synced: false,
   }),
 ]
 
