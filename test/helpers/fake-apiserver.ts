@@ -172,12 +172,12 @@ export class FakeApiServer {
     for (const response of this.#open(kind)) response.write(text)
   }
 
-  /** Ends the watches of a kind: in good order, or with the connection. */
+  /** Ends the watches of a kind: in good order, or with a reset of the connection. */
   end(kind: Kind, how: 'end' | 'drop' = 'end'): void {
     for (const response of this.#open(kind)) {
       this.#watches.delete(response)
       if (how === 'end') response.end()
-      else response.destroy()
+      else response.socket?.resetAndDestroy()
     }
   }
 

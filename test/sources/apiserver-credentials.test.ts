@@ -22,6 +22,7 @@ function kubeconfig(t: Test, cluster: object, user: object, files: Record<string
     contexts: [
       { name: 'lab', context: { cluster: 'lab', user: 'dns' } },
       { name: 'astray', context: { cluster: 'nowhere', user: 'dns' } },
+      { name: 'anonymous', context: { cluster: 'lab' } },
       { name: 'nobody', context: { cluster: 'lab', user: 'ghost' } },
     ],
     'current-context': 'lab',
@@ -159,7 +160,9 @@ t.test('kubeconfig: client certificates are read anew with each request', async 
 
 t.test('kubeconfig: CONTEXT is taken instead of the current one', async t => {
   const api = await fakeApiServer(t)
-  const { access } = kubeconfig(t, { server: api.url }, {})
+  const { access } = kubeconfig(t, { server: api.url }, { token: 'secret' })
+  await followed(t, api, { access: { ...access, context: 'anonymous' } })
+  t.equal(api.requests[0]?.headers.authorization, undefined)
   await t.rejects(follow(t, api, { access: { ...access, context: 'astray' } }).synced, {
     code: 'PORTOLAN_KUBECONFIG',
     message: /the cluster of context "astray" is not in it/,
@@ -168,7 +171,7 @@ t.test('kubeconfig: CONTEXT is taken instead of the current one', async t => {
     message: /the user of context "nobody" is not in it/,
   })
   await t.rejects(follow(t, api, { access: { ...access, context: 'other' } }).synced, {
-    message: /no context "other" \(it has lab, astray, nobody\)/,
+    message: /no context "other" \(it has lab, astray, anonymous, nobody\)/,
   })
 })
 

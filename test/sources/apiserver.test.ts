@@ -99,6 +99,7 @@ t.test('apiserver: an event that was cut off comes whole in the next watch', asy
   await until(() => services().length === 1)
   t.same(problems, ['Service unreachable', 'Service undefined'])
   t.equal(api.asked('Service', 'list').length, 1)
+  t.equal(api.asked('Service', 'watch').length, 2)
 })
 
 for (const goneAs of ['status', 'event'] as const) {

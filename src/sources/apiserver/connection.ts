@@ -119,7 +119,7 @@ export class Connection {
         signal,
       })
       const expire = (ms: number, failure: () => ApiFailure) => this.#clock.after(ms, () => request.destroy(failure()))
-      // Node's own `reusedSocket` leaves out requests that waited for the connection to become free.
+      // Until the answer comes. Node's own `reusedSocket` leaves out requests that waited for the connection to become free.
       let reused = false
       let timer = expire(connectMs, () => unreachable(server.origin))
       const connected = () => {
@@ -133,9 +133,10 @@ export class Connection {
       })
       request.once('response', response => {
         timer.cancel()
+        reused = false
         resolve(response)
       })
-      request.once('error', error => {
+      request.on('error', error => {
         timer.cancel()
         // The server may close an idle connection in the moment in which it is used again: that is no failure of the request.
         if (reused && 'code' in error && error.code === 'ECONNRESET') resolve(this.#send(identity, path, signal))

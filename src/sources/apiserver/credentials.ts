@@ -170,8 +170,7 @@ async function loadFile(config: KubeConfig, file: string, context: string | unde
   const folder = dirname(resolve(file))
   try {
     const content = parse(await readFile(file, 'utf8')) as KubeConfigFile | null
-    for (const user of content?.users ?? []) completeUser(user, folder)
-    config.loadFromString(JSON.stringify(content ?? {}))
+    config.loadFromString(JSON.stringify(complete(content ?? {}, folder)))
     config.makePathsAbsolute(folder)
   } catch (cause) {
     throw new PortolanError(badAccess, `kubeconfig ${file}: ${messageOf(cause)}`, { cause })
@@ -190,6 +189,15 @@ async function loadFile(config: KubeConfig, file: string, context: string | unde
     throw new PortolanError(badAccess, `kubeconfig ${file}: the cluster of context "${name}" is not in it`)
   if (!config.getCurrentUser())
     throw new PortolanError(badAccess, `kubeconfig ${file}: the user of context "${name}" is not in it`)
+}
+
+/** Stands for nobody in a context without a user: the library takes TLS settings only together with one. */
+const anonymous = { name: '(anonymous)', user: {} }
+
+function complete(content: KubeConfigFile, folder: string): KubeConfigFile {
+  for (const user of content.users ?? []) completeUser(user, folder)
+  for (const { context } of content.contexts ?? []) if (context) context.user ||= anonymous.name
+  return { ...content, users: [...(content.users ?? []), anonymous] }
 }
 
 /** Adds what the library leaves out: token files by their name in kubeconfigs, and what an exec plugin is promised. */

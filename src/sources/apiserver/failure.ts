@@ -76,7 +76,7 @@ export function statusFailure(
   resource: Resource,
   retryAfterMs = 0,
 ): ApiFailure {
-  const what = `cannot ${verb} ${resource.plural}: ${`${code} ${title}`.trim()}`
+  const what = `cannot ${verb} ${resource.plural}: ${`${code || ''} ${title}`.trim()}`
   const detail = said === '' ? what : `${what}: ${said}`
   switch (code) {
     case 401:
