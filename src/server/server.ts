@@ -55,6 +55,8 @@ export class Server {
   readonly #served = new Map<string, Served>()
   #instance: Instance | undefined
   #release: (() => Promise<void>) | undefined
+  /** The hash of the Corefile that was loaded last, taken or not. */
+  #tried: string | undefined
   /** The reload (or start) under way; another waits for it. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -116,7 +118,9 @@ export class Server {
     const opened: Served[] = []
     let next: Instance | undefined
     try {
-      next = Instance.load(this.#text(), this.#parseOptions(true), this.#surroundings(resources))
+      const text = this.#text()
+      this.#tried = Instance.hash(text, this.#parseOptions(false))
+      next = Instance.load(text, this.#parseOptions(true), this.#surroundings(resources))
       await next.start()
       for (const endpoint of next.endpoints) {
         if (!this.#served.has(endpointText(endpoint))) opened.push(await this.#open(endpoint, next.router(endpoint)!))
@@ -203,10 +207,7 @@ export class Server {
         return query => traffic.count(query, REFUSED, '', 0)
       },
       control: {
-        corefileChanged: async () => {
-          const hash = Instance.hash(this.#text(), this.#parseOptions(false))
-          return this.#instance !== undefined && hash !== this.#instance.corefileHash
-        },
+        corefileChanged: async () => Instance.hash(this.#text(), this.#parseOptions(false)) !== this.#tried,
         reload: () => this.reload(),
         fail,
       },
