@@ -2,9 +2,9 @@
  * A DNS server on loopback that answers as a test wants, well or badly, by UDP, TCP and (given a certificate) TLS on one port
  * number each, and keeps account of what it was asked. What it sends is made by `dns-packet`, not by the code under test.
  */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { type Answer, decode, encode, type Packet } from 'dns-packet'
 import { MessageStream } from '../../src/net/message-stream.ts'
@@ -64,17 +64,13 @@ export async function testUpstream(behaviour: Behaviour, tls?: TlsOptions): Prom
     })
   }
 
-  const tcp = createServer(socket => accept('tcp', socket)).listen(0, '127.0.0.1')
-  await once(tcp, 'listening')
-  const { port } = tcp.address() as AddressInfo
-  const udp = createSocket('udp4')
+  const { tcp, udp, port } = await bound()
+  tcp.on('connection', socket => accept('tcp', socket))
   udp.on('message', (packet, from) => {
     void answer({ protocol: 'udp', packet, port: from.port, address: from.address }, reply => {
       if (reply !== 'close') udp.send(reply, from.port, from.address)
     })
   })
-  udp.bind(port, '127.0.0.1')
-  await once(udp, 'listening')
   const secure = tls && createTlsServer(tls, socket => accept('tls', socket)).listen(0, '127.0.0.1')
   secure?.on('tlsClientError', () => undefined)
   if (secure) await once(secure, 'listening')
@@ -99,6 +95,23 @@ export async function testUpstream(behaviour: Behaviour, tls?: TlsOptions): Prom
     },
   }
   return upstream
+}
+
+/** A TCP and a UDP socket with the same port, which takes a few tries where other tests run at the same time. */
+async function bound(tries = 20): Promise<{ tcp: Server; udp: UdpSocket; port: number }> {
+  const tcp = createServer().listen(0, '127.0.0.1')
+  await once(tcp, 'listening')
+  const { port } = tcp.address() as AddressInfo
+  const udp = createSocket('udp4').bind(port, '127.0.0.1')
+  try {
+    await once(udp, 'listening')
+    return { tcp, udp, port }
+  } catch (error) {
+    tcp.close()
+    udp.close()
+    if (tries === 0) throw error
+    return bound(tries - 1)
+  }
 }
 
 /** A reply to a query; answers are `dns-packet`'s, or the addresses of the name that was asked for. */

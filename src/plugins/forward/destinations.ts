@@ -39,7 +39,7 @@ export function readDestinations(directive: Directive, directory: string): Desti
 export function distinct(destinations: readonly Destination[]): Destination[] {
   const key = ({ transport, host, port, serverName = '' }: Destination) =>
     [transport, host, port, serverName.toLowerCase()].join(' ')
-  return [...new Map(destinations.toReversed().map(each => [key(each), each])).values()].reverse()
+  return [...Map.groupBy(destinations, key).values()].map(same => same[0]!)
 }
 
 function destinationsOf(directive: Directive, token: Token, directory: string): Destination[] {

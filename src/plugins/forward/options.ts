@@ -152,7 +152,8 @@ export function readForwardOptions(directive: Directive, directory: string): For
     },
   })
   if (maxAge && options.maxAgeMs > 0 && options.maxAgeMs < options.expireMs) {
-    throw maxAge.error(`max_age (${options.maxAgeMs} ms) must not be less than expire (${options.expireMs} ms)`)
+    const [shorter, longer] = [options.maxAgeMs / 1000, options.expireMs / 1000]
+    throw maxAge.error(`max_age (${shorter}s) must not be less than expire (${longer}s)`, maxAge.args[0])
   }
   const named = options.to.find(({ serverName }) => serverName !== undefined)
   if (named && options.tlsServerName !== undefined) {

@@ -39,12 +39,12 @@ export async function resolved(
 
 async function addressesOf(host: string, resolvers: readonly Resolver[], clock: Clock): Promise<string[]> {
   const failures: unknown[] = []
-  // Absolute, so that search domains are not tried.
-  const name = host.endsWith('.') ? host : `${host}.`
+  const absolute = host.endsWith('.') ? host : `${host}.`
   const ways =
     resolvers.length === 0
-      ? [async () => (await lookup(name, { all: true })).map(({ address }) => address)]
-      : resolvers.map(resolver => () => ask(resolver, name, clock))
+      ? // Absolute, so that search domains are not tried; the hosts file of some systems knows names only as they stand there.
+        [absolute, host].map(name => () => systemAddresses(name))
+      : resolvers.map(resolver => () => resolverAddresses(resolver, absolute, clock))
   for (const way of ways) {
     try {
       const addresses = await way()
@@ -59,8 +59,12 @@ async function addressesOf(host: string, resolvers: readonly Resolver[], clock: 
   })
 }
 
+async function systemAddresses(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address)
+}
+
 /** The A and AAAA records that a resolver has for a name. */
-async function ask(resolver: Resolver, name: string, clock: Clock): Promise<string[]> {
+async function resolverAddresses(resolver: Resolver, name: string, clock: Clock): Promise<string[]> {
   const upstream = udpUpstream({ ...resolver, clock })
   const octets = nameFromText(name)!
   const addresses = async (type: number) => {

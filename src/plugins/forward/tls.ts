@@ -1,4 +1,5 @@
 /** The certificates that `forward` shows and trusts. */
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import type { Directive } from '../../corefile/directive.ts'
@@ -24,6 +25,8 @@ export function readTls(option: Directive, directory: string): TlsFiles {
     first === undefined ? {} : key === undefined ? { ca: first } : { cert: first, key, ...(ca ? { ca } : {}) }
   try {
     createSecureContext({ ...files })
+    // A file without a certificate passes for an empty list of them.
+    if (files.ca) new X509Certificate(files.ca)
   } catch (cause) {
     throw option.error(`cannot use ${paths.join(', ')} for TLS: ${messageOf(cause)}`, places[0], cause)
   }
