@@ -1,0 +1,91 @@
+/**
+ * `npm run build`: makes `dist/`, which is all that the package and the image need besides Node: the program and the library with
+ * their dependencies inside, the library's types, each plugin's README where `portolan plugins NAME` looks for it, and the
+ * licences of what is bundled.
+ */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
+
+const ROOT = import.meta.dirname
+const DIST = 'dist'
+
+/**
+ * Has the client library give up what is not imported from it. Its modules only export, but its package does not say so, and a
+ * bundler must keep all of them (700 kB of generated API) and what they load.
+ */
+const clientNodeIsPure: Plugin = {
+  name: 'client-node-is-pure',
+  setup({ onResolve, resolve }) {
+    const seen = Symbol('seen')
+    onResolve({ filter: /^(@kubernetes\/client-node$|\.)/ }, async ({ path, pluginData, ...from }) => {
+      if (pluginData === seen) return undefined
+      const found = await resolve(path, { ...from, pluginData: seen })
+      return found.path.includes('@kubernetes/client-node/dist/') ? { ...found, sideEffects: false } : found
+    })
+  },
+}
+
+async function bundle(): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: { portolan: 'src/main.ts', index: 'src/index.ts' },
+    outdir: DIST,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    // What is imported dynamically stays apart, and is read only by who needs it.
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    sourcemap: 'external',
+    metafile: true,
+    plugins: [clientNodeIsPure],
+    // The CommonJS packages among the dependencies ask for Node's own modules with `require`.
+    banner: {
+      js: "import { createRequire as requireFor } from 'node:module'\nconst require = requireFor(import.meta.url)",
+    },
+  })
+  chmodSync(`${DIST}/portolan.js`, 0o755)
+  return metafile
+}
+
+/** The licence of each package that the bundles hold, as its author asks. */
+function writeLicences({ outputs }: Metafile): void {
+  const inputs = Object.values(outputs).flatMap(output => Object.entries(output.inputs))
+  const held = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+  const folders = held.flatMap(([file]) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [])
+  const texts = [...new Set(folders)].sort().map(folder => {
+    const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
+    const files = globSync(`${folder}/{LICEN[SC]E,NOTICE,license}*`).sort()
+    return [`${name} ${version} (${license})`, ...files.map(file => readFileSync(file, 'utf8').trim())].join('\n\n')
+  })
+  writeFileSync(`${DIST}/LICENSES.txt`, `${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`)
+}
+
+function copyReadmes(): void {
+  for (const file of globSync('src/plugins/*/README.md')) cpSync(file, `${DIST}/${relative('src', file)}`)
+}
+
+/** Each script and its size; what is not loaded at the start is named after the module that is imported. */
+function report({ outputs }: Metafile): void {
+  const scripts = Object.entries(outputs).filter(([file]) => file.endsWith('.js'))
+  const row = (size: number, text: string) => `${Math.ceil(size / 1000)} kB`.padStart(9).concat(`  ${text}\n`)
+  for (const [file, { bytes }] of scripts.sort(([, a], [, b]) => b.bytes - a.bytes))
+    process.stdout.write(row(bytes, file))
+  process.stdout.write(
+    row(
+      scripts.reduce((sum, [, { bytes }]) => sum + bytes, 0),
+      'all scripts',
+    ),
+  )
+}
+
+process.chdir(ROOT)
+rmSync(DIST, { recursive: true, force: true })
+const metafile = await bundle()
+writeLicences(metafile)
+copyReadmes()
+execFileSync('tsc', ['--project', 'tsconfig.build.json'], { stdio: 'inherit' })
+report(metafile)
