@@ -3,11 +3,20 @@
  * address is claimed, and stays open as long as somebody holds it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { PortolanError } from '../errors.ts'
 
 /** Answers a request for one path. A thrown error becomes a 500. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** Serves HTTPS. */
+export interface HttpTls extends SecureContextOptions {
+  /** Whether clients are asked for a certificate (default no), and must have one that a `ca` here has signed. */
+  readonly requestCert?: boolean
+  readonly rejectUnauthorized?: boolean
+}
 
 /** A claim on an address; the newest claim's handler answers a path. */
 export interface HttpClaim {
@@ -19,13 +28,21 @@ export interface HttpClaim {
 export interface HttpHub {
   /**
    * Serves `routes` (path to handler) on `address` (`:8080`, `127.0.0.1:9153`, `[::1]:0`). Rejects with PORTOLAN_HTTP_LISTEN
-   * where the address cannot be listened on.
+   * where the address cannot be listened on. Of `tls`, the newest claim's certificates are used; whether there is TLS, and
+   * whether clients need certificates, must be the same for all claims of an address.
    */
-  claim(address: string, routes: Readonly<Record<string, HttpHandler>>, owner: string): Promise<HttpClaim>
+  claim(
+    address: string,
+    routes: Readonly<Record<string, HttpHandler>>,
+    owner: string,
+    tls?: HttpTls,
+  ): Promise<HttpClaim>
   close(): Promise<void>
 }
 
 interface Opened {
+  /** What cannot be changed while it is open. */
+  readonly mode: string
   readonly server: Server
   readonly listening: Promise<void>
   readonly claims: { readonly routes: Readonly<Record<string, HttpHandler>> }[]
@@ -37,36 +54,39 @@ const TIMEOUTS = { requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout:
 export function httpHub(): HttpHub {
   const opened = new Map<string, Opened>()
 
-  function open(key: string, address: string, owner: string): Opened {
+  function open(key: string, address: string, owner: string, tls: HttpTls | undefined): Opened {
     const claims: Opened['claims'] = []
-    const server = createServer(TIMEOUTS, (request, response) => {
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
       const [path = '/'] = (request.url ?? '/').split('?', 1)
       const routes = claims.findLast(claim => Object.hasOwn(claim.routes, path))?.routes
       void serve(routes?.[path], request, response)
-    })
+    }
+    const server = tls ? createSecureServer({ ...TIMEOUTS, ...tls }, answer) : createServer(TIMEOUTS, answer)
     server.unref()
     const { host, port } = splitAddress(address)
     const listening = new Promise<void>((resolve, reject) => {
       server.once('error', cause => reject(listenError(owner, address, cause)))
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve)
     })
-    const entry = { server, listening, claims }
+    const entry = { mode: modeOf(tls), server, listening, claims }
     opened.set(key, entry)
     return entry
   }
 
   let ephemeral = 0
   return {
-    async claim(address, routes, owner) {
+    async claim(address, routes, owner, tls) {
       // Port 0 asks for a port of its own each time.
       const key = address.endsWith(':0') ? `${address}#${ephemeral++}` : address
-      const entry = opened.get(key) ?? open(key, address, owner)
+      const entry = opened.get(key) ?? open(key, address, owner, tls)
       try {
         await entry.listening
       } catch (error) {
         opened.delete(key)
         throw error
       }
+      if (entry.mode !== modeOf(tls)) throw modeError(owner, address)
+      if (tls && entry.server instanceof SecureServer) entry.server.setSecureContext(tls)
       const claim = { routes }
       entry.claims.push(claim)
       return {
@@ -87,6 +107,16 @@ export function httpHub(): HttpHub {
       await Promise.all(servers.map(closed))
     },
   }
+}
+
+function modeOf(tls: HttpTls | undefined): string {
+  return tls ? `tls ${tls.requestCert ?? false} ${tls.rejectUnauthorized ?? true}` : 'plain'
+}
+
+function modeError(owner: string, address: string): PortolanError {
+  const what =
+    'is served already, and differently: whether with TLS and client certificates can only change by a restart'
+  return new PortolanError('PORTOLAN_HTTP_LISTEN', `${owner}: ${address} ${what}`)
 }
 
 async function serve(

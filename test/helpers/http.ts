@@ -15,8 +15,8 @@ export function testHub(t: Test): TestHub {
   let port = 0
   t.teardown(() => hub.close())
   return {
-    async claim(address, routes, owner) {
-      const claim = await hub.claim(address, routes, owner)
+    async claim(address, routes, owner, tls) {
+      const claim = await hub.claim(address, routes, owner, tls)
       port = claim.port
       return claim
     },

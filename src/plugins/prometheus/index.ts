@@ -4,36 +4,78 @@
  */
 import type { HostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
+import { messageOf } from '../../errors.ts'
 import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
 import { hostPort } from '../../net/upstream.ts'
+import type { Timer } from '../../observe/clock.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import { type Traffic, trafficMetrics } from '../../observe/traffic.ts'
 import type { Block, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { version } from '../../version.ts'
 import { type NameKey, textFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
+import { readWebConfig } from './web-config.ts'
 
 export const definition: PluginDefinition = {
   name: 'prometheus',
   setup(directive, context) {
     const listen = directive.address(undefined, { name: 'address', default: { host: 'localhost', port: 9153 } })
+    let webConfig: string | undefined
     readOptions(directive, {
+      tls(option) {
+        webConfig = option.path(context.directory, { name: 'file' })
+      },
       // What Node tells of its runtime is exported in any case.
       runtime_metrics: () => undefined,
     })
-    return prometheus(listen, context)
+    return prometheus({ listen, webConfig }, context)
   },
 }
 
-function prometheus(listen: HostPort, context: Pick<SetupContext, 'block' | 'clock' | 'http' | 'metrics'>): Plugin {
-  const { block, clock, http, metrics } = context
+interface PrometheusOptions {
+  readonly listen: HostPort
+  /** The file that tells of TLS; plain HTTP without one. */
+  readonly webConfig: string | undefined
+}
+
+/** How often certificates are read anew: they are replaced while the process runs. */
+const RENEW_EVERY_MS = 60_000
+
+type PrometheusContext = Pick<SetupContext, 'block' | 'clock' | 'http' | 'log' | 'metrics'>
+
+function prometheus({ listen, webConfig }: PrometheusOptions, context: PrometheusContext): Plugin {
+  const { block, clock, http, log, metrics } = context
   const trafficOf = trafficFinder(block, metrics)
   const counted = (query: Query, reply: Reply, start: number): Reply => {
     trafficOf(query).count(query, reply.answer, reply.plugin, (clock.monotonic() - start) / 1000)
     return reply
   }
+  const exposition: HttpHandler = async (_request, response) => {
+    const text = await metrics.exposition()
+    response.writeHead(200, { 'content-type': metrics.contentType }).end(text)
+  }
   let held: (() => void)[] = []
   let claim: HttpClaim | undefined
+  let renewal: Timer | undefined
+
+  async function listenOn(): Promise<HttpClaim> {
+    const tls = webConfig === undefined ? undefined : await readWebConfig(webConfig)
+    return http.claim(hostPort(listen.host, listen.port), { '/metrics': exposition }, 'prometheus', tls)
+  }
+
+  /** Claims the address again, which takes the certificates as they are now. */
+  async function renew(): Promise<void> {
+    try {
+      const renewed = await listenOn()
+      // Where it was stopped meanwhile, the new claim is given back, or else the old one.
+      const spare = renewal ? claim : renewed
+      if (renewal) claim = renewed
+      await spare?.release()
+    } catch (error) {
+      log.warning(`the certificates stay as they are: ${messageOf(error)}`)
+    }
+  }
+
   return {
     name: 'prometheus',
     handle(query, next) {
@@ -44,13 +86,12 @@ function prometheus(listen: HostPort, context: Pick<SetupContext, 'block' | 'clo
     async start() {
       metrics.addProcess()
       held = [...holdBuildInfo(metrics), ...holdEnabled(block, metrics)]
-      const exposition: HttpHandler = async (_request, response) => {
-        const text = await metrics.exposition()
-        response.writeHead(200, { 'content-type': metrics.contentType }).end(text)
-      }
-      claim = await http.claim(hostPort(listen.host, listen.port), { '/metrics': exposition }, 'prometheus')
+      claim = await listenOn()
+      if (webConfig !== undefined) renewal = clock.every(RENEW_EVERY_MS, () => void renew())
     },
     async stop() {
+      renewal?.cancel()
+      renewal = undefined
       for (const release of held) release()
       await claim?.release()
     },
