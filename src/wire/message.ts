@@ -14,7 +14,7 @@ export interface Response {
   readonly question:
     | { readonly name: Uint8Array; readonly key: NameKey; readonly type: number; readonly class: number }
     | undefined
-  /** All records but OPT. `rcode` includes the OPT record's upper bits. */
+  /** All records but OPT, whose options and upper bits of the `rcode` it has. */
   readonly answer: Answer
 }
 
@@ -22,8 +22,8 @@ export interface Response {
 const RELAYED = Bit.AA | Bit.TC | Bit.RD | Bit.RA | Bit.AD | Bit.CD
 
 /**
- * Reads a response. Undefined where it cannot be parsed: shorter than a header, not a response, more than one question, broken
- * names or records, fewer records than announced. The returned answer copies what it keeps.
+ * Reads a response. Undefined where it cannot be parsed: shorter than a header, not a response, more than one question, records
+ * without a question, broken names or records, fewer records than announced. The returned answer copies what it keeps.
  */
 export function readResponse(packet: Uint8Array): Response | undefined {
   const end = packet.length
@@ -37,7 +37,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
     while (at < end && packet[at] !== 0 && packet[at]! <= 63) at += packet[at]! + 1
     const nameEnd = at + 1
     if (packet[at] !== 0 || nameEnd - HEADER > MAX_NAME || nameEnd + 4 > end) return undefined
-    const name = packet.slice(HEADER, nameEnd)
+    const name = copied(packet, HEADER, nameEnd)
     question = {
       name,
       key: lowered(name, 0, name.length),
@@ -49,9 +49,11 @@ export function readResponse(packet: Uint8Array): Response | undefined {
 
   const bodyAt = at
   const counts = [word(packet, 6), word(packet, 8), word(packet, 10)]
+  if (question === undefined && counts.some(count => count > 0)) return undefined
   const starts: number[] = []
   let rcode = bits & 15
   let optAt: number | undefined
+  let options: Uint8Array | undefined
   for (let section = 0; section < 3; section++) {
     const announced = counts[section]!
     for (let i = 0; i < announced; i++) {
@@ -62,6 +64,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
       if (word(packet, ownerEnd) === Type.OPT && section === 2 && optAt === undefined) {
         optAt = starts.length
         rcode |= packet[ownerEnd + 4]! << 4
+        if (next > ownerEnd + 10) options = packet.slice(ownerEnd + 10, next)
         counts[2]!--
       }
       starts.push(at - bodyAt)
@@ -77,9 +80,10 @@ export function readResponse(packet: Uint8Array): Response | undefined {
     answers: counts[0]!,
     authorities: counts[1]!,
     additionals: counts[2]!,
-    body: packet.slice(bodyAt, at),
+    body: copied(packet, bodyAt, at),
     starts: starts,
     nameLength: question?.name.length ?? 0,
+    options,
   }
   const answer = optAt === undefined ? whole : withoutRecord(whole, optAt, question?.name ?? new Uint8Array(0))
   // Names inside rdata are only checked when an answer is taken apart: do it once here, so that nothing broken is passed on.
@@ -97,6 +101,11 @@ function withoutRecord(answer: Answer, index: number, name: Uint8Array): Answer 
   if (sections === undefined) return undefined
   const additionals = sections.additionals.filter(record => record.type !== Type.OPT)
   return encode({ ...sections, additionals }, name.length, answer)
+}
+
+/** A copy that is no Buffer, whose `slice` would share. */
+function copied(packet: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(packet.subarray(start, end))
 }
 
 function word(packet: Uint8Array, at: number): number {

@@ -31,6 +31,7 @@ export interface Header {
   readonly rcode?: number
   readonly bits?: number
   readonly copied?: number
+  readonly options?: Uint8Array | undefined
 }
 
 /** Where names stand in the rdata of the types of RFC 1035, the only ones that may be compressed (RFC 3597 section 4). */
@@ -132,9 +133,11 @@ export function encode(sections: Sections, nameLength: number, header: Header = 
     answers: sections.answers.length,
     authorities: sections.authorities.length,
     additionals: sections.additionals.length,
-    body: Uint8Array.prototype.slice.call(writer.bytes, 0, writer.at),
+    // Not a Buffer, whose `slice` would share its octets.
+    body: new Uint8Array(writer.bytes.subarray(0, writer.at)),
     starts,
     nameLength,
+    options: header.options,
   }
 }
 
