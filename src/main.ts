@@ -1,14 +1,19 @@
 /**
- * The program: gives the command line what it needs of the process. The rest is loaded only after SIGUSR1 is handled: until
- * then this signal, with which CoreDNS is told to reload, would end the process (or open Node's debugger to the machine).
+ * The program: gives the command line what it needs of the process. Everything else is loaded once SIGUSR1 is handled, with
+ * which CoreDNS is told to reload: until then Node takes it for the wish to open its debugger.
  */
+import { close as closeDebugger, url as debuggerUrl } from 'node:inspector'
 import { text } from 'node:stream/consumers'
 
-process.on('SIGUSR1', () => undefined)
+process.on('SIGUSR1', keepDebuggerClosed)
 
 const { portolan } = await import('./cli/portolan.ts')
 const { systemClock } = await import('./observe/clock.ts')
 const { plugins } = await import('./plugins/index.ts')
+
+// A signal that came before the first line opens the debugger now or a little later.
+keepDebuggerClosed()
+systemClock.after(1_000, keepDebuggerClosed)
 
 process.exit(
   await portolan(process.argv.slice(2), {
@@ -24,3 +29,9 @@ process.exit(
     documents: new URL('./plugins/', import.meta.url),
   }),
 )
+
+/** Closes a debugger that nobody asked for on the command line. */
+function keepDebuggerClosed(): void {
+  const asked = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some(option => option.includes('--inspect'))
+  if (!asked && debuggerUrl() !== undefined) closeDebugger()
+}

@@ -95,13 +95,13 @@ function tries({ view, zone, folder, at }: Sample): string[] {
   ]
 }
 
-/** A service that is good to ask for: its own rather than the system's, with an address and endpoints rather than without. */
+/** A service that is good to ask for: its own rather than the system's, with an address and several endpoints rather than without. */
 function showpiece(view: ClusterView): Service | undefined {
   const score = ({ name, namespace, clusterIPs, ports }: Service) =>
     Number(namespace !== 'default' && namespace !== 'kube-system') * 8 +
     Number(clusterIPs.length > 0) * 4 +
     Number(view.slices(`${namespace}/${name}`).some(slice => slice.endpoints.length > 1)) * 2 +
-    Number(ports.some(port => port.name !== ''))
+    Number(ports.some(port => port.name === 'http'))
   return [...view.list('Service')].reduce<Service | undefined>(
     (best, service) => (best === undefined || score(service) > score(best) ? service : best),
     undefined,
