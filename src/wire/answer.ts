@@ -22,6 +22,8 @@ export interface Answer {
    * name of that length the answer is right in any letter case, as owner names point at the question.
    */
   readonly nameLength: number
+  /** EDNS options for a client that speaks EDNS, as they stand in an OPT record's data: what an upstream added, or our own. */
+  readonly options?: Uint8Array | undefined
 }
 
 const NO_BODY = new Uint8Array(0)
@@ -43,6 +45,15 @@ export function bare(rcode: number, bits = 0): Answer {
     starts: NO_RECORDS,
     nameLength: 0,
   }
+}
+
+/** Codes of extended DNS errors (RFC 8914 section 4). */
+export const ExtendedError = { NOT_READY: 14 } as const
+
+/** A SERVFAIL that says why to clients that speak EDNS (RFC 8914). */
+export function failure(extendedError: number): Answer {
+  const options = Uint8Array.of(0, 15, 0, 2, extendedError >> 8, extendedError & 255)
+  return { ...SERVFAIL, options }
 }
 
 export const SERVFAIL = bare(Rcode.SERVFAIL)

@@ -21,7 +21,7 @@ export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   const nameLength = query.name.length
   const bodyAt = HEADER + nameLength + 4
   const opt = edns !== undefined || answer.rcode > 15
-  const room = query.limit - bodyAt - (opt ? OPT_SIZE : 0)
+  const room = query.limit - bodyAt - (opt ? OPT_SIZE + optionsSize(query, answer) : 0)
 
   let kept = recordCount(answer)
   while (answer.starts[kept]! > room) kept--
@@ -38,15 +38,19 @@ export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   out.set(packet.subarray(HEADER, bodyAt), HEADER)
   let end = bodyAt + answer.starts[kept]!
   out.set(kept === recordCount(answer) ? answer.body : answer.body.subarray(0, answer.starts[kept]), bodyAt)
-  if (opt) end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, (edns?.flags ?? 0) & ECHOED_FLAGS)
+  if (opt)
+    end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, (edns?.flags ?? 0) & ECHOED_FLAGS, edns && answer.options)
   return end
+}
+
+function optionsSize(query: Query, answer: Answer): number {
+  return query.edns === undefined || answer.options === undefined ? 0 : answer.options.length
 }
 
 /** Octets of the response that `finish` would write if it had not to fit any limit. */
 export function fullSize(query: Query, answer: Answer): number {
-  return (
-    HEADER + query.name.length + 4 + answer.body.length + (query.edns === undefined && answer.rcode < 16 ? 0 : OPT_SIZE)
-  )
+  const opt = query.edns === undefined && answer.rcode < 16 ? 0 : OPT_SIZE + optionsSize(query, answer)
+  return HEADER + query.name.length + 4 + answer.body.length + opt
 }
 
 const OPCODE_BITS = 0x7800
@@ -71,7 +75,7 @@ export function finishBadVersion(query: Query, out: Uint8Array): number {
   const copied = query.opcode === Opcode.QUERY ? query.bits & (Bit.RD | Bit.CD) : 0
   out.set(query.packet.subarray(0, bodyAt))
   writeHeader(out, Bit.QR | (query.bits & OPCODE_BITS) | copied, 0, 0, 1)
-  return writeOpt(out, bodyAt, 0, Rcode.BADVERS, 0)
+  return writeOpt(out, bodyAt, 0, Rcode.BADVERS, 0, undefined)
 }
 
 function writeHeader(out: Uint8Array, bits: number, answers: number, authorities: number, additionals: number): void {
@@ -87,7 +91,14 @@ function writeHeader(out: Uint8Array, bits: number, answers: number, authorities
   out[11] = additionals & 255
 }
 
-function writeOpt(out: Uint8Array, at: number, size: number, rcode: number, flags: number): number {
+function writeOpt(
+  out: Uint8Array,
+  at: number,
+  size: number,
+  rcode: number,
+  flags: number,
+  options: Uint8Array | undefined,
+): number {
   out[at] = 0
   out[at + 1] = 0
   out[at + 2] = Type.OPT
@@ -97,7 +108,9 @@ function writeOpt(out: Uint8Array, at: number, size: number, rcode: number, flag
   out[at + 6] = 0
   out[at + 7] = flags >> 8
   out[at + 8] = flags & 255
-  out[at + 9] = 0
-  out[at + 10] = 0
-  return at + OPT_SIZE
+  const length = options?.length ?? 0
+  out[at + 9] = length >> 8
+  out[at + 10] = length & 255
+  if (options) out.set(options, at + OPT_SIZE)
+  return at + OPT_SIZE + length
 }

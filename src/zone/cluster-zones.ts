@@ -11,7 +11,7 @@ import { Class, Type } from '../wire/types.ts'
 import { isReverse } from './address.ts'
 import { compileNode, type External, type Node, STRUCTURE } from './node.ts'
 import { OriginZone } from './origin-zone.ts'
-import { type PodMode, podItem } from './pod-names.ts'
+import { type PodMode, podItems } from './pod-names.ts'
 import { answerOf } from './rdata.ts'
 import { ReverseTable } from './reverse.ts'
 import { type Item, portItems, serviceNames, zonalItems } from './service-names.ts'
@@ -222,8 +222,8 @@ export class ClusterZones implements Projection {
     if (namespace === undefined || this.#view === undefined || !this.#exposes(namespace)) return undefined
     const { labels: selector, pods } = this.#options
     const counts = (pod: Pod) => !pod.terminating && !ENDED.has(pod.phase) && (selector?.(pod.labels) ?? true)
-    const item = podItem(labels, pods, this.#view, counts)
-    return item && [item]
+    const items = podItems(labels, pods, this.#view, counts)
+    return items.length > 0 ? items : undefined
   }
 
   /** `[...left, service, namespace, 'svc']`. Undefined where there is no such name. */

@@ -2,24 +2,29 @@
  * Names of pods (`10-244-0-1.shop.pod.cluster.local`), read when they are asked: with `pods insecure` there is no end of them.
  */
 import type { ClusterView } from '../cluster/contract.ts'
+import type { Pod } from '../cluster/objects.ts'
 import { octetsOf, undashed } from './address.ts'
 import type { Item } from './service-names.ts'
 
 export type PodMode = 'disabled' | 'insecure' | 'verified'
 
+/** Whether a pod counts. */
+export type PodFilter = (pod: Pod) => boolean
+
 /**
- * The address that a pod name stands for, or undefined where there is no such name. `labels` are relative to the origin, and
- * end in the namespace and `pod`; one or two labels more are passed over, as CoreDNS does.
+ * What a pod name stands for: its address, once for each pod that has it; empty where there is no such name. `labels` are
+ * relative to the origin, and end in the namespace and `pod`; one or two labels more are passed over, as CoreDNS does.
  */
-export function podItem(labels: readonly string[], mode: PodMode, view: ClusterView, has: PodFilter): Item | undefined {
-  if (mode === 'disabled' || labels.length < 3 || labels.length > 5) return undefined
+export function podItems(labels: readonly string[], mode: PodMode, view: ClusterView, counts: PodFilter): Item[] {
+  if (mode === 'disabled' || labels.length < 3 || labels.length > 5) return []
   const [label, namespace] = labels.slice(-3) as [string, string]
   const host = undashed(label)
   const octets = octetsOf(host)
-  if (octets === undefined) return undefined
-  if (mode === 'verified' && !view.pods(host).some(pod => pod.namespace === namespace && has(pod))) return undefined
-  return { host, octets, port: 0, target: [label, namespace, 'pod'] }
+  if (octets === undefined) return []
+  const item: Item = { host, octets, port: 0, target: [label, namespace, 'pod'] }
+  if (mode === 'insecure') return [item]
+  return view
+    .pods(host)
+    .filter(pod => pod.namespace === namespace && counts(pod))
+    .map(() => item)
 }
-
-/** Whether a pod counts. */
-export type PodFilter = (pod: ReturnType<ClusterView['pods']>[number]) => boolean

@@ -6,7 +6,7 @@ import type { ClusterView } from '../../cluster/contract.ts'
 import { PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
-import { type Answer, REFUSED, SERVFAIL } from '../../wire/answer.ts'
+import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
 import { isWithin, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { Rcode, Type } from '../../wire/types.ts'
@@ -161,7 +161,7 @@ function reply(answer: Answer): Reply {
 const refused: Reply = { answer: REFUSED, plugin: NAME, current: true }
 
 const unsynced: Reply = {
-  answer: SERVFAIL,
+  answer: failure(ExtendedError.NOT_READY),
   plugin: NAME,
   current: true,
   error: new PortolanError('PORTOLAN_UNSYNCED', 'the cluster is not yet known in full'),
