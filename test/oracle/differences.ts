@@ -4,7 +4,7 @@
  */
 import { secondPodAddresses, unlabelledAddress } from './cluster.ts'
 import type { Difference } from './compare.ts'
-import { type Message, types } from './message.ts'
+import { type Message, sectionNames, types } from './message.ts'
 import type { Prepared } from './modes.ts'
 import { reverseName } from './questions.ts'
 import type { Variant } from './variants.ts'
@@ -36,6 +36,17 @@ export const allowedDifferences: readonly AllowedDifference[] = [
     id: 'data-case',
     text: 'Names inside record data have the letter case of the cluster and its configuration, not that of the question: the same record looks the same to everyone.',
     allows: ({ difference }) => difference.kind === 'data-case',
+  },
+  {
+    id: 'question-case',
+    text: 'Owner names have the letter case of the question in every reply; from its `cache` CoreDNS answers in the letter case of whoever asked first, and from `hosts` in lower case.',
+    allows: ({ difference, b }) => difference.kind === 'case' && hasCaseOfQuestion(b),
+  },
+  {
+    id: 'fresh-cluster',
+    text: 'Answers from the cluster do not age in `cache`: each has the TTL that CoreDNS gives when it is asked first, because each is made of the state of the cluster at that moment.',
+    allows: ({ difference, variant, a, b }) =>
+      difference.kind === 'ttl' && variant.ttlSlack > 0 && isAboutCluster(b) && leastTtl(a) <= leastTtl(b),
   },
   {
     id: 'dual-stack-pod',
@@ -82,3 +93,24 @@ export const allowedDifferences: readonly AllowedDifference[] = [
       /^(stranger|query-back)\.up\.test$/.test(question.name) && rcodeOf(a) === 1 && rcodeOf(b) === 0,
   },
 ]
+
+function askedIn(reply: Message | string): string {
+  return typeof reply === 'string' ? '' : (reply.questions[0]?.split(' ')[0] ?? '')
+}
+
+function isAboutCluster(reply: Message | string): boolean {
+  return clusterName.test(askedIn(reply).replace(/\.$/, '').toLowerCase())
+}
+
+function leastTtl(reply: Message | string): number {
+  return typeof reply === 'string'
+    ? 0
+    : Math.min(...sectionNames.flatMap(name => reply.sections[name].map(({ ttl }) => ttl)))
+}
+
+function hasCaseOfQuestion(reply: Message | string): boolean {
+  if (typeof reply === 'string') return false
+  const asked = askedIn(reply)
+  const owners = [...reply.sections.answer, ...reply.sections.authority].map(({ owner }) => owner)
+  return owners.every(owner => asked.endsWith(owner) || !asked.toLowerCase().endsWith(owner.toLowerCase()))
+}

@@ -198,8 +198,7 @@ function replyTo(packet: Buffer, transport: 'udp' | 'tcp'): Buffer | undefined {
   const [name = '', , type = ''] = query.questions[0]!.toLowerCase().split(' ')
   const first = firstLabel(packet)
   const { rcode, answers, authority } = find(name.replace(/\.$/, ''), typeNumber(type.toUpperCase()), first)
-  const questionEnd = packet.indexOf(0, 12) + 5
-  const question = packet.subarray(12, questionEnd)
+  const question = packet.subarray(12, nameEnd(packet) + 4)
   const client = query.edns[0]
   const informs = first === 'error-info' ? Buffer.concat([words(15, 6, 18), Buffer.from('info')]) : undefined
   const edns =
@@ -275,6 +274,12 @@ function decodeName(bytes: Buffer): string {
 
 function firstLabel(packet: Buffer): string {
   return packet.toString('latin1', 13, 13 + packet[12]!).toLowerCase()
+}
+
+function nameEnd(packet: Buffer): number {
+  let at = 12
+  while (packet[at]! > 0) at += packet[at]! + 1
+  return at + 1
 }
 
 function typeNumber(name: string): number {

@@ -208,7 +208,17 @@ t.test('a row of the table allows its difference and not the next one', t => {
   const external = 'missing.ext.svc.cluster.local'
   const alias = reply({ answer: [cname(external, 'nosuch.shop.svc.cluster.local')], authority: [soa(1)] })
   for (const [id, allowed, refused] of [
-    ['data-case', finding(asked, 'A', 'data-case', reply(), reply()), finding(asked, 'A', 'case', reply(), reply())],
+    ['data-case', finding(asked, 'A', 'data-case', reply(), reply()), finding(asked, 'A', 'answer', reply(), reply())],
+    [
+      'question-case',
+      finding(asked, 'A', 'case', reply({ answer: [a(asked.toUpperCase())] }), reply()),
+      finding(asked, 'A', 'case', reply(), reply({ answer: [a(asked.toUpperCase())] })),
+    ],
+    [
+      'fresh-cluster',
+      finding(asked, 'A', 'ttl', reply({ answer: [a(asked, '10.96.0.80', 2)] }), reply(), 'cache'),
+      finding(asked, 'A', 'ttl', reply(), reply({ answer: [a(asked, '10.96.0.80', 2)] }), 'cache'),
+    ],
     [
       'dual-stack-pod',
       finding('fd00-10--21.shop.pod.cluster.local', 'A', 'answer', missing, reply()),
