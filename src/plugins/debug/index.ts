@@ -1,5 +1,5 @@
 /**
- * `debug`: has debug lines written, and errors of our own end the process instead of being answered with SERVFAIL.
+ * `debug`: has debug lines written while the server block is served.
  */
 import { readOptions } from '../../corefile/options.ts'
 import type { PluginDefinition } from '../../plugin/plugin.ts'
