@@ -21,7 +21,8 @@ export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   const nameLength = query.name.length
   const bodyAt = HEADER + nameLength + 4
   const opt = edns !== undefined || answer.rcode > 15
-  const room = query.limit - bodyAt - (opt ? OPT_SIZE + optionsSize(query, answer) : 0)
+  const options = optionsFor(query, answer)
+  const room = query.limit - bodyAt - (opt ? OPT_SIZE + (options?.length ?? 0) : 0)
 
   let kept = recordCount(answer)
   while (answer.starts[kept]! > room) kept--
@@ -38,18 +39,19 @@ export function finish(query: Query, answer: Answer, out: Uint8Array): number {
   out.set(packet.subarray(HEADER, bodyAt), HEADER)
   let end = bodyAt + answer.starts[kept]!
   out.set(kept === recordCount(answer) ? answer.body : answer.body.subarray(0, answer.starts[kept]), bodyAt)
-  if (opt)
-    end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, (edns?.flags ?? 0) & ECHOED_FLAGS, edns && answer.options)
+  if (opt) end = writeOpt(out, end, edns?.size ?? 0, answer.rcode, (edns?.flags ?? 0) & ECHOED_FLAGS, options)
   return end
 }
 
-function optionsSize(query: Query, answer: Answer): number {
-  return query.edns === undefined || answer.options === undefined ? 0 : answer.options.length
+/** The answer's options, for a client that speaks EDNS; none where they would not fit even without records. */
+function optionsFor({ edns, limit, name }: Query, { options }: Answer): Uint8Array | undefined {
+  if (edns === undefined || options === undefined) return undefined
+  return HEADER + name.length + 4 + OPT_SIZE + options.length <= limit ? options : undefined
 }
 
 /** Octets of the response that `finish` would write if it had not to fit any limit. */
 export function fullSize(query: Query, answer: Answer): number {
-  const opt = query.edns === undefined && answer.rcode < 16 ? 0 : OPT_SIZE + optionsSize(query, answer)
+  const opt = query.edns === undefined && answer.rcode < 16 ? 0 : OPT_SIZE + (optionsFor(query, answer)?.length ?? 0)
   return HEADER + query.name.length + 4 + answer.body.length + opt
 }
 

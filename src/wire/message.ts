@@ -64,7 +64,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
       if (word(packet, ownerEnd) === Type.OPT && section === 2 && optAt === undefined) {
         optAt = starts.length
         rcode |= packet[ownerEnd + 4]! << 4
-        if (next > ownerEnd + 10) options = packet.slice(ownerEnd + 10, next)
+        if (next > ownerEnd + 10) options = copied(packet, ownerEnd + 10, next)
         counts[2]!--
       }
       starts.push(at - bodyAt)

@@ -122,9 +122,32 @@ t.test('response codes above 15 need OPT', async t => {
   t.match(decodePacket(response).additionals, [{ type: 'OPT', udpPayloadSize: 1232, extendedRcode: 1 }])
 })
 
+/** One option of an unknown kind that takes `size` octets in all. */
+function option(size: number): Buffer {
+  const octets = Buffer.alloc(size, 7)
+  octets.writeUInt16BE(65_001)
+  octets.writeUInt16BE(size - 4, 2)
+  return octets
+}
+
+t.test('options go to clients that speak EDNS, where there is room', async t => {
+  const options = option(100)
+  const answer = { ...answerOf(30), options }
+  t.equal(finished(queryFor(), answer).length, 511, 'no EDNS')
+  const response = finished(queryFor({ size: 512 }), answer)
+  t.strictSame([response.length, response.readUInt16BE(6)], [31 + 23 * 16 + 11 + 100, 23], 'records make room')
+  t.equal(response.subarray(-100).compare(options), 0)
+  t.equal(response.readUInt16BE(response.length - 102), 100)
+  const most = { ...answerOf(1), options: option(512 - 31 - 11) }
+  t.strictSame(outcome(finished(queryFor({ size: 512 }), most), true), [true, 512, 0, 0, 0])
+  const tooMuch = { ...answerOf(1), options: option(512 - 31 - 10) }
+  t.strictSame(outcome(finished(queryFor({ size: 512 }), tooMuch), true), [false, 58, 1, 0, 0], 'left out')
+})
+
 t.test('the size without a limit', async t => {
   const query = queryFor({ size: 65_535 })
-  for (const answer of [bare(0), answerOf(3), bare(Rcode.BADCOOKIE), answerOf(500, 2, 3)]) {
+  const withOptions = { ...answerOf(2), options: option(99) }
+  for (const answer of [bare(0), answerOf(3), bare(Rcode.BADCOOKIE), answerOf(500, 2, 3), withOptions]) {
     t.equal(fullSize(query, answer), finished(query, answer).length)
     t.equal(fullSize(queryFor({ peer: tcp }), answer), finished(queryFor({ peer: tcp }), answer).length)
   }

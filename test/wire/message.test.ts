@@ -47,6 +47,17 @@ t.test('OPT is left out, wherever it stands, but for its part of the response co
   t.match(answer, { rcode: Rcode.BADVERS, additionals: 0, starts: { length: 1 } }, 'two of them')
 })
 
+t.test('options of OPT are kept', async t => {
+  const opt = '00 0029 04d0 00000000 0006 000f 0002 0016'
+  for (const additional of [`${A} ${opt}`, `${opt} ${A}`]) {
+    const packet = bytes(`1234 8102 0001 0000 0000 0002 ${QUESTION} ${additional}`)
+    const { answer } = readResponse(packet)!
+    packet.fill(0)
+    t.equal(Buffer.from(answer.options!).toString('hex'), '000f00020016')
+    t.equal(answer.additionals, 1)
+  }
+})
+
 t.test('a header alone is a response', async t => {
   const response = readResponse(bytes('1234 8105 0000 0000 0000 0000'))!
   t.match(response, { id: 0x1234, question: undefined, answer: { rcode: Rcode.REFUSED, answers: 0, nameLength: 0 } })
