@@ -31,13 +31,6 @@ export interface TrafficMetrics {
 const durationBuckets = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i)
 const sizeBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3]
 
-/** The types that the `type` label names. */
-const namedTypes = (
-  'A AAAA CNAME DNSKEY DS MX NSEC3 NSEC NS PTR RRSIG SOA SRV TXT HTTPS SVCB IXFR AXFR ANY'.split(
-    ' ',
-  ) as (keyof typeof Type)[]
-).map(name => Type[name])
-
 export function trafficMetrics(metrics: Metrics): TrafficMetrics {
   const zone = ['server', 'zone', 'view']
   const families: Families = {
@@ -95,8 +88,20 @@ interface Families {
   readonly responses: Family<Counter>
 }
 
-/** Types without a name of their own share this one; type 0 means nothing else (RFC 6895 section 3.1). */
+/** The types that the `type` label names. */
+const NAMED: readonly (keyof typeof Type)[] = [
+  'A', 'AAAA', 'CNAME', 'DNSKEY', 'DS', 'MX', 'NSEC3', 'NSEC', 'NS', 'PTR', 'RRSIG', 'SOA', 'SRV', 'TXT', 'HTTPS', 'SVCB', 'IXFR', 'AXFR',
+  'ANY',
+] // biome-ignore format: as a list
+
+/** All other types share this number, which is no type that can be asked for (RFC 6895 section 3.1). */
 const OTHER = 0
+
+/** By type, the number it is counted under. */
+const countedAs = new Uint8Array(256)
+for (const name of NAMED) countedAs[Type[name]] = Type[name]
+
+const PROTOCOLS = ['udp', 'tcp'] as const
 
 /** Children stand in arrays by small numbers, so that counting looks nothing up by text but the plugin. */
 class ZoneTraffic implements Traffic {
@@ -105,21 +110,19 @@ class ZoneTraffic implements Traffic {
   readonly #requests: (Counter | undefined)[] = []
   readonly #sizes: ({ readonly request: Histogram; readonly response: Histogram } | undefined)[] = []
   readonly #responses = new Map<string, (Counter | undefined)[]>()
-  readonly #label = Array.from({ length: 256 }, () => OTHER)
   #duration: Histogram | undefined
   #dnssecOk: Counter | undefined
 
   constructor(families: Families, labels: readonly string[]) {
     this.#families = families
     this.#labels = labels
-    for (const type of namedTypes) this.#label[type] = type
   }
 
   count(query: Query, answer: Answer, plugin: string, seconds: number): void {
     const { peer } = query
     const tcp = peer.protocol === 'tcp' ? 1 : 0
     const v6 = peer.address.includes(':') ? 1 : 0
-    const type = this.#label[query.type] ?? OTHER
+    const type = countedAs[query.type] ?? OTHER
     const request = (type << 2) | (tcp << 1) | v6
     const requests = (this.#requests[request] ??= this.#requestCounter(type, tcp, v6))
     requests.add()
@@ -137,11 +140,11 @@ class ZoneTraffic implements Traffic {
 
   #requestCounter(type: number, tcp: number, v6: number): Counter {
     const name = type === OTHER ? 'other' : typeName(type)
-    return this.#families.requests.of(...this.#labels, protocols[tcp]!, v6 ? '2' : '1', name)
+    return this.#families.requests.of(...this.#labels, PROTOCOLS[tcp]!, v6 ? '2' : '1', name)
   }
 
   #sizeHistograms(tcp: number) {
-    const labels = [...this.#labels, protocols[tcp]!]
+    const labels = [...this.#labels, PROTOCOLS[tcp]!]
     return { request: this.#families.requestSizes.of(...labels), response: this.#families.responseSizes.of(...labels) }
   }
 
@@ -149,5 +152,3 @@ class ZoneTraffic implements Traffic {
     return this.#families.responses.of(...this.#labels, rcodeName(rcode), plugin)
   }
 }
-
-const protocols = ['udp', 'tcp'] as const

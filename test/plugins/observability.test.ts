@@ -1,0 +1,58 @@
+import t from 'tap'
+import type { PluginDefinition } from '../../src/plugin/plugin.ts'
+import { SERVFAIL } from '../../src/wire/answer.ts'
+import { serve } from '../helpers/serve.ts'
+
+const broken: PluginDefinition = {
+  name: 'broken',
+  setup: () => ({
+    name: 'broken',
+    handle: (query, next) =>
+      query.key.startsWith('\x03bad')
+        ? { answer: SERVFAIL, plugin: 'broken', error: new Error('no upstream') }
+        : next(query),
+  }),
+}
+
+t.test('the plugins that watch a server, in one block', async t => {
+  const corefile = `example.org cluster.local {
+    whoami
+    broken
+    log . "{name} {type} {rcode}" {
+      class error
+    }
+    log . "never {name}"
+    errors
+    prometheus 127.0.0.1:0
+    health 127.0.0.1:0
+    ready 127.0.0.1:0
+    bind 127.0.0.1
+    debug
+  }`
+  const { ask, log, metrics, logger, instance } = await serve(t, corefile, { plugins: [broken] })
+  t.equal(await ask('good.example.org A'), 'NODATA')
+  t.equal(await ask('BAD.cluster.local AAAA'), 'SERVFAIL')
+  t.strictSame(log, [
+    '[ERROR] plugin/errors: 2 bad.cluster.local. AAAA: no upstream',
+    '[INFO] bad.cluster.local. AAAA SERVFAIL',
+  ])
+  t.equal(logger.debugging, true)
+
+  const exposed = async (name: string) =>
+    (await metrics.exposition())
+      .split('\n')
+      .filter(line => line.startsWith(`${name}{`))
+      .map(line => line.slice(name.length))
+  t.strictSame(await exposed('coredns_dns_responses_total'), [
+    '{server="dns://127.0.0.1:53",zone="example.org.",view="",rcode="NOERROR",plugin="whoami"} 1',
+    '{server="dns://127.0.0.1:53",zone="cluster.local.",view="",rcode="SERVFAIL",plugin="broken"} 1',
+  ])
+  const enabled = (await exposed('coredns_plugin_enabled')).filter(line => line.includes('zone="example.org."'))
+  t.strictSame(
+    enabled.map(line => /name="(\w+)"/.exec(line)?.[1]),
+    ['prometheus', 'errors', 'log', 'whoami', 'broken'],
+  )
+  await instance.stop()
+  t.equal(logger.debugging, false)
+  t.strictSame(await exposed('coredns_plugin_enabled'), [])
+})
