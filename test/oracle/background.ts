@@ -20,8 +20,8 @@ export interface Background extends AsyncDisposable {
   readonly log: string
   /** Resolves once `ready` says true; rejects when the program ends first or `withinMs` have passed. */
   until(ready: () => Promise<boolean>, withinMs: number): Promise<void>
-  /** Lets the program outlive this process: from now on nobody here ends it. */
-  release(): void
+  /** Lets the program outlive this process, since from now on nobody here ends it; returns its process id. */
+  release(): number | undefined
 }
 
 /** Starts a program; its standard output and error are appended to `log`. It gets `graceMs` to end when it is asked to. */
@@ -60,6 +60,7 @@ export function startBackground(command: string, args: readonly string[], log: s
     release() {
       owned.delete(child)
       child.unref()
+      return child.pid
     },
     async [Symbol.asyncDispose]() {
       if (failure !== undefined || !owned.has(child)) return

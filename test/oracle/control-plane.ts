@@ -3,7 +3,8 @@
  * cluster holds exactly what is posted to it.
  */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApiClient } from './api-client.ts'
@@ -19,8 +20,8 @@ export interface ControlPlane extends AsyncDisposable {
   /** Path of a kubeconfig that may do everything. */
   readonly kubeconfig: string
   readonly client: ApiClient
-  /** Leaves etcd, the API server and the folder in place when this process ends. */
-  keep(): void
+  /** Leaves etcd, the API server and the folder in place when this process ends; returns the command that removes them. */
+  keep(): string
 }
 
 /** Starts etcd and the API server; resolves when the API is ready. Disposing ends both and removes the folder. */
@@ -28,8 +29,14 @@ export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'portolan-oracle-'))
   let kept = false
-  stack.defer(async () => {
-    if (!kept) await rm(folder, { recursive: true, force: true })
+  const clean = (): void => {
+    if (!kept) rmSync(folder, { recursive: true, force: true })
+  }
+  // Programs are ended by an exit listener that was there before, so nothing writes into the folder any more.
+  process.once('exit', clean)
+  stack.defer(() => {
+    process.off('exit', clean)
+    clean()
   })
   const file = (name: string): string => join(folder, name)
   const [etcdPort, peerPort, apiPort] = [await freePort(), await freePort(), await freePort()]
@@ -92,8 +99,7 @@ export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
     client,
     keep() {
       kept = true
-      etcd.release()
-      apiserver.release()
+      return `kill ${apiserver.release()} ${etcd.release()}; rm -r ${folder}`
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }

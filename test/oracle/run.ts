@@ -70,8 +70,8 @@ async function compareAll(): Promise<number> {
   await using plane = await startControlPlane(peers)
   await fillCluster(plane.client)
   if (flags.keep) {
-    plane.keep()
-    say(`control plane stays: KUBECONFIG=${plane.kubeconfig}`)
+    const remove = plane.keep()
+    say(`the control plane stays: KUBECONFIG=${plane.kubeconfig}; remove it with: ${remove}`)
   }
   const site = { coredns: peers.coredns, kubeconfig: plane.kubeconfig, folder: plane.folder }
   const totals = { passed: 0, failed: 0, asked: 0 }
