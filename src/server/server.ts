@@ -158,17 +158,17 @@ export class Server {
 
   async #open(endpoint: Endpoint, router: Router): Promise<Served> {
     const { log, clock, metrics } = this.#options
-    const udp = udpListener({ address: endpoint.host, port: endpoint.port, log, clock })
     const served: Served = { endpoint, router, listeners: [] }
     const panics = metrics.counter('coredns_panics_total', 'Errors of our own while answering.', []).of()
     const respond = responder({ router: () => served.router, log, panics })
-    await udp.listen(respond)
-    // With port 0 the system chooses one for UDP, and TCP takes the same.
-    const tcp = tcpListener({ address: endpoint.host, port: udp.port, log, clock })
+    // With port 0 the system chooses one for TCP, whose ports are the scarcer ones, and UDP takes the same.
+    const tcp = tcpListener({ address: endpoint.host, port: endpoint.port, log, clock })
+    await tcp.listen(respond)
+    const udp = udpListener({ address: endpoint.host, port: tcp.port, log, clock })
     try {
-      await tcp.listen(respond)
+      await udp.listen(respond)
     } catch (error) {
-      await udp.close(0)
+      await tcp.close(0)
       throw error
     }
     return Object.assign(served, { listeners: [udp, tcp] })
