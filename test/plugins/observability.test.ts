@@ -33,8 +33,8 @@ t.test('the plugins that watch a server, in one block', async t => {
   t.equal(await ask('good.example.org A'), 'NODATA')
   t.equal(await ask('BAD.cluster.local AAAA'), 'SERVFAIL')
   t.strictSame(log, [
-    '[ERROR] plugin/errors: 2 bad.cluster.local. AAAA: no upstream',
     '[INFO] bad.cluster.local. AAAA SERVFAIL',
+    '[ERROR] plugin/errors: 2 bad.cluster.local. AAAA: no upstream',
   ])
   t.equal(logger.debugging, true)
 
