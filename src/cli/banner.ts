@@ -1,4 +1,5 @@
 /** What `serve` says when it has started: what is served where, and how to try it. */
+import { relative, resolve } from 'node:path'
 import type { ClusterView } from '../cluster/contract.ts'
 import type { Service } from '../cluster/objects.ts'
 import type { RunningBlock } from '../server/router.ts'
@@ -64,14 +65,22 @@ function shortened(text: string): string {
 }
 
 function sampleIn(at: Served): Sample | undefined {
-  const { plugins, directives, origins } = at.block
+  const { plugins, directives, origins, directory } = at.block
   const view = plugins.find(plugin => plugin.cluster !== undefined)?.cluster
   const directive = directives.find(({ name }) => name === 'kubernetes')
-  const folder = directive?.block?.find(({ name }) => name === 'manifests')?.args[0]?.text
-  if (view === undefined || directive === undefined || folder === undefined) return undefined
+  const path = directive?.block?.find(({ name }) => name === 'manifests')?.args[0]?.text
+  if (view === undefined || directive === undefined || path === undefined) return undefined
   const zones = directive.args.length > 0 ? directive.args.map(({ text }) => text) : origins.map(displayed)
   const zone = zones.find(text => !/arpa\.?$|\//i.test(text))
-  return zone === undefined ? undefined : { folder, view, zone: zone.replace(/\.$/, ''), at }
+  return zone === undefined
+    ? undefined
+    : { folder: nearPath(resolve(directory, path)), view, zone: zone.replace(/\.$/, ''), at }
+}
+
+/** As a person would write it here: relative where that is shorter. */
+function nearPath(path: string): string {
+  const near = relative('', path) || '.'
+  return near.length < path.length ? near : path
 }
 
 function contents(view: ClusterView): string {
