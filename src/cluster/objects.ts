@@ -71,6 +71,11 @@ export interface EndpointSlice extends Meta {
   readonly kind: 'EndpointSlice'
   /** The `kubernetes.io/service-name` label; empty where the label is missing. */
   readonly serviceName: string
+  /**
+   * When the change was made that led to this state of the slice, in milliseconds since the epoch
+   * (`endpoints.kubernetes.io/last-change-trigger-time`); 0 where the slice does not say.
+   */
+  readonly lastChangeTriggerTime: number
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
   readonly ports: readonly EndpointPort[]
   readonly endpoints: readonly Endpoint[]

@@ -118,10 +118,16 @@ function trimEndpointSlice(json: Fields): EndpointSlice {
     kind: 'EndpointSlice',
     ...meta,
     serviceName: intern(meta.labels['kubernetes.io/service-name'] ?? ''),
+    lastChangeTriggerTime: triggerTime(json.child('metadata').map('annotations')),
     addressType,
     ports: json.children('ports').map(trimEndpointPort),
     endpoints: json.children('endpoints').map(endpoint => trimEndpoint(endpoint, addressType)),
   }
+}
+
+/** An annotation that is no time is none: it is for measurements only. */
+function triggerTime(annotations: Readonly<Record<string, string>>): number {
+  return Date.parse(annotations['endpoints.kubernetes.io/last-change-trigger-time'] ?? '') || 0
 }
 
 function trimEndpointPort(json: Fields): EndpointPort {

@@ -78,8 +78,6 @@ export interface Block {
   readonly label: string
   /** Hosts or addresses to listen on; `bind` replaces it. Empty means all addresses. */
   listen: readonly string[]
-  /** Whether `debug` stands in it. */
-  debug: boolean
   /** Where relative paths start; `root` replaces it before other plugins are set up. */
   directory: string
   /** The block as the Corefile has it, for messages that speak of other lines than the plugin's own. */

@@ -145,7 +145,6 @@ export class Instance {
         return `dns://${this.listen[0] ?? ''}:${port}`
       },
       listen: [],
-      debug: false,
       directory: dirname(file),
       directives: parsed.directives,
       plugins,

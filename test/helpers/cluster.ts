@@ -72,6 +72,8 @@ export interface SliceSpec {
   readonly name?: string
   /** Default: the type of the first address, IPv4 where there is none. */
   readonly addressType?: EndpointSlice['addressType']
+  /** When the change was made that led to it, in milliseconds since the epoch. */
+  readonly changedAt?: number
   readonly labels?: Labels
   /** True leaves the service-name label out. */
   readonly unlabelled?: boolean
@@ -92,6 +94,9 @@ export function slice(
       name: spec.name ?? `${name}-${addressType.toLowerCase()}`,
       labels: { ...spec.labels, ...(spec.unlabelled ? {} : { 'kubernetes.io/service-name': name }) },
       resourceVersion: spec.resourceVersion,
+      annotations: spec.changedAt && {
+        'endpoints.kubernetes.io/last-change-trigger-time': new Date(spec.changedAt).toISOString(),
+      },
     },
     addressType,
     ports: spec.ports?.map(portOf),

@@ -7,9 +7,8 @@ import type { PluginDefinition } from '../../plugin/plugin.ts'
 export const definition: PluginDefinition = {
   name: 'debug',
   repeatable: true,
-  setup(directive, { block, log }) {
+  setup(directive, { log }) {
     readOptions(directive)
-    block.debug = true
     let turnDown: (() => void) | undefined
     return {
       name: 'debug',

@@ -17,6 +17,7 @@ import { followed } from './external.ts'
 import { type ClusterFollower, clusterFollower } from './follower.ts'
 import { localAddresses, NameServers } from './name-server.ts'
 import { type KubernetesOptions, readKubernetes } from './options.ts'
+import { ProgrammingLatency } from './programming-latency.ts'
 
 export const definition: PluginDefinition = {
   name: 'kubernetes',
@@ -42,6 +43,7 @@ class Kubernetes implements Plugin {
   readonly #follower: ClusterFollower
   readonly #context: SetupContext
   readonly #zones: ClusterZones
+  readonly #latency: ProgrammingLatency
   /** Longest origin first. */
   readonly #origins: readonly ServedOrigin[]
   #nameServers: NameServers | undefined
@@ -52,6 +54,7 @@ class Kubernetes implements Plugin {
     this.#options = options
     this.#follower = follower
     this.#context = context
+    this.#latency = new ProgrammingLatency(context.clock, context.metrics)
     const falls = (origin: NameKey) =>
       options.fallthrough.some(zone => isWithin(origin, zone) || isWithin(zone, origin))
     this.#zones = new ClusterZones({
@@ -107,7 +110,12 @@ class Kubernetes implements Plugin {
 
   /** Projected only now: page by page would compile each service twice, once without its endpoints. */
   #project(): void {
-    if (!this.#stopped) this.#unfollow ??= this.#follower.state.follow(this.#zones)
+    if (this.#stopped || this.#unfollow !== undefined) return
+    const { state } = this.#follower
+    const unfollow = [state.follow(this.#zones), state.follow(this.#latency)]
+    this.#unfollow = () => {
+      for (const leave of unfollow) leave()
+    }
   }
 
   current(query: Query): boolean {

@@ -89,6 +89,7 @@ function sliceOf(
     resourceVersion: '',
     labels: sliceLabels(service.name, service.labels),
     serviceName: service.name,
+    lastChangeTriggerTime: 0,
     addressType: family,
     ports,
     endpoints,
