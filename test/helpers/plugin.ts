@@ -44,7 +44,6 @@ export function pluginBench(
     port: 53,
     label: 'dns://:53',
     listen: [],
-    debug: false,
     directory: options.directory ?? '/nonexistent',
     directives: parsed!.directives,
     plugins: options.plugins ?? [],
