@@ -1,11 +1,13 @@
 /** What `serve` says when it has started: what is served where, and how to try it. */
-import { relative, resolve } from 'node:path'
+import { relative } from 'node:path'
 import type { ClusterView } from '../cluster/contract.ts'
 import type { Service } from '../cluster/objects.ts'
+import { Kubernetes } from '../plugins/kubernetes/index.ts'
 import type { RunningBlock } from '../server/router.ts'
 import type { Server } from '../server/server.ts'
 import { version } from '../version.ts'
 import { type NameKey, textFromKey } from '../wire/name.ts'
+import { isReverse } from '../zone/address.ts'
 
 /** Where and what a server block serves. */
 interface Served {
@@ -65,16 +67,12 @@ function shortened(text: string): string {
 }
 
 function sampleIn(at: Served): Sample | undefined {
-  const { plugins, directives, origins, directory } = at.block
-  const view = plugins.find(plugin => plugin.cluster !== undefined)?.cluster
-  const directive = directives.find(({ name }) => name === 'kubernetes')
-  const path = directive?.block?.find(({ name }) => name === 'manifests')?.args[0]?.text
-  if (view === undefined || directive === undefined || path === undefined) return undefined
-  const zones = directive.args.length > 0 ? directive.args.map(({ text }) => text) : origins.map(displayed)
-  const zone = zones.find(text => !/arpa\.?$|\//i.test(text))
-  return zone === undefined
-    ? undefined
-    : { folder: nearPath(resolve(directory, path)), view, zone: zone.replace(/\.$/, ''), at }
+  const plugin = at.block.plugins.find(plugin => plugin instanceof Kubernetes)
+  if (plugin?.options.manifests === undefined) return undefined
+  const { cluster: view, options } = plugin
+  // One zone at least is not a reverse zone.
+  const zone = displayed(options.origins.find(origin => !isReverse(origin))!)
+  return { folder: nearPath(plugin.options.manifests), view, zone, at }
 }
 
 /** As a person would write it here: relative where that is shorter. */

@@ -1,7 +1,6 @@
 /**
  * What a plugin is: a link of a server block's chain, and how it is made from a directive of the Corefile.
  */
-import type { ClusterView } from '../cluster/contract.ts'
 import type { Directive } from '../corefile/directive.ts'
 import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
@@ -38,8 +37,6 @@ export type Next = (query: Query) => Reply | Promise<Reply>
  */
 export interface Plugin {
   readonly name: string
-  /** The cluster whose names the plugin answers, for those who tell of it. */
-  readonly cluster?: ClusterView
   handle(query: Query, next: Next): Reply | Promise<Reply>
   /**
    * Whether a query that reaches the plugin is answered by itself, with a reply that is `current`. Then `cache`, which stands

@@ -37,7 +37,7 @@ interface ServedOrigin {
   readonly falls: boolean
 }
 
-class Kubernetes implements Plugin {
+export class Kubernetes implements Plugin {
   readonly name = NAME
   readonly #options: KubernetesOptions
   readonly #follower: ClusterFollower
@@ -73,8 +73,13 @@ class Kubernetes implements Plugin {
       .sort((a, b) => b.zone.origin.length - a.zone.origin.length)
   }
 
+  /** The cluster as far as it is known. */
   get cluster(): ClusterView {
     return this.#follower.state
+  }
+
+  get options(): KubernetesOptions {
+    return this.#options
   }
 
   ready(): boolean {
