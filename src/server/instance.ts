@@ -87,6 +87,7 @@ export class Instance {
   /** Parses and checks a Corefile and sets its plugins up. Throws a positioned PortolanError at the first mistake. */
   static load(text: string, options: ParseOptions, surroundings: Surroundings): Instance {
     const parsed = parseCorefile(text, options)
+    if (parsed.length === 0) throw nothingToServe(options.file)
     checkPlugins(
       parsed,
       surroundings.plugins.map(plugin => plugin.name),
@@ -185,6 +186,12 @@ export class Instance {
 
 export function endpointText({ host, port }: Endpoint): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** CoreDNS takes an empty file for none and tells clients their own address: not what the author of a Corefile wants. */
+function nothingToServe(file = 'Corefile') {
+  const at = { file, line: 1, column: 1 }
+  return corefileError('PORTOLAN_COREFILE_SYNTAX', at, 'there is no server block: nothing would be served')
 }
 
 function usedTwice([first, second]: readonly Directive[]) {

@@ -37,6 +37,10 @@ t.test('a mistake in an imported file shows that file', async t => {
   t.match(await run(['check', `${folder}/Corefile`]), { code: 1, err: / {3}2 | {3}whoamy/ })
 })
 
+t.test('a Corefile that serves nothing', async t => {
+  t.match(await check('# nothing\n'), { code: 1, err: '-:1:1: there is no server block: nothing would be served\n' })
+})
+
 t.test('warnings do not fail', async t => {
   const folder = t.testdir({ Corefile: 'import none/*\n. {\n whoami\n}\n' })
   const { code, err } = await run(['check', `${folder}/Corefile`])
