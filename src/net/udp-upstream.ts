@@ -3,6 +3,7 @@
  * to guess the port as well as the id (RFC 5452 section 9.2), at a fraction of what a socket for each query costs.
  */
 import { createSocket, type Socket } from 'node:dgram'
+import type { PortolanError } from '../errors.ts'
 import type { Response } from '../wire/message.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { PendingQueries } from './pending-queries.ts'
@@ -103,13 +104,13 @@ class Port {
     if (this.#pending.size === 0) this.close()
   }
 
-  close(error = stoppedError(this.#peer)): void {
+  close(error?: PortolanError): void {
     if (this.#closed) return
     this.#closed = true
     this.#idle.stop()
     this.#socket.close()
     this.#onClosed()
-    this.#pending.fail(error)
+    if (this.#pending.size > 0) this.#pending.fail(error ?? stoppedError(this.#peer))
   }
 
   #open(): void {

@@ -50,13 +50,13 @@ function destinationsOf(directive: Directive, token: Token, directory: string): 
   }
   const parsed = parseHostPort(rest, PORTS[scheme])
   const address = parsed && addressOf(scheme, parsed.host)
-  if (parsed && address) return [{ transport: scheme, port: parsed.port, ...address }]
+  if (parsed && parsed.port > 0 && address) return [{ transport: scheme, port: parsed.port, ...address }]
 
   const servers = nameservers(directive, token, resolve(directory, rest))
   if (servers) return servers.map(host => ({ transport: scheme, host, port: PORTS[scheme], serverName: undefined }))
 
   const [host = '', serverName] = parsed?.host.split('%') ?? []
-  if (parsed === undefined || rest.includes('/') || domainFromText(host) === undefined) {
+  if (parsed === undefined || parsed.port === 0 || rest.includes('/') || domainFromText(host) === undefined) {
     throw directive.error(`not an IP address, file, or valid domain: "${token.text}"`, token)
   }
   return [{ transport: scheme, host, port: parsed.port, serverName: scheme === 'tls' ? serverName : undefined }]
