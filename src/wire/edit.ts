@@ -4,6 +4,7 @@
  */
 import type { Answer } from './answer.ts'
 import { decode, encode, type Record, type Sections } from './record.ts'
+import { HEADER, Type } from './types.ts'
 
 /** Where the type of record `index` stands in the body: behind its owner. */
 function typeAt({ body, starts }: Answer, index: number): number {
@@ -77,4 +78,35 @@ function pointing(record: Record, name: Uint8Array): Record {
   let at = 0
   while (at < start) at += name[at]! + 1
   return at === start && Buffer.compare(name.subarray(start), owner) === 0 ? { ...record, owner: start } : record
+}
+
+/**
+ * Whether the records from index `first` on may change places as bytes: they are addresses that hold no name, only a pointer to
+ * before them all; and as pointers go backwards, no record in front can point at them.
+ */
+export function isMovable(answer: Answer, first: number): boolean {
+  const { body, starts, nameLength } = answer
+  // Where the first of them stands in a message; with a longer name than the answer was made for it stands further back still.
+  const firstAt = HEADER + nameLength + 4 + starts[first]!
+  for (let i = first; i < starts.length - 1; i++) {
+    const at = starts[i]!
+    if (body[at]! < 0xc0 || (((body[at]! & 0x3f) << 8) | body[at + 1]!) >= firstAt) return false
+    const type = (body[at + 2]! << 8) | body[at + 3]!
+    if (type !== Type.A && type !== Type.AAAA) return false
+  }
+  return true
+}
+
+/** The answer with record `order[i]` in the place of record `i`; `order` must keep each in its section, and what moves movable. */
+export function reordered(answer: Answer, order: ArrayLike<number>): Answer {
+  const body = new Uint8Array(answer.body.length)
+  const starts = [0]
+  let at = 0
+  for (let i = 0; i < answer.starts.length - 1; i++) {
+    const end = answer.starts[order[i]! + 1]!
+    // Records are short: a loop costs less than a view of each.
+    for (let from = answer.starts[order[i]!]!; from < end; from++) body[at++] = answer.body[from]!
+    starts.push(at)
+  }
+  return { ...answer, body, starts }
 }
