@@ -7,6 +7,8 @@ import { close as closeDebugger, url as debuggerUrl } from 'node:inspector'
 import { text } from 'node:stream/consumers'
 
 process.on('SIGUSR1', keepDebuggerClosed)
+// Nobody reads the output any more: other programs end by SIGPIPE then.
+process.stdout.on('error', () => process.exit(1))
 
 const { portolan } = await import('./cli/portolan.ts')
 const { systemClock } = await import('./observe/clock.ts')

@@ -1,7 +1,7 @@
 /** What `serve` says when it has started: what is served where, and how to try it. */
 import { relative } from 'node:path'
 import type { ClusterView } from '../cluster/contract.ts'
-import type { Service } from '../cluster/objects.ts'
+import { keyOf, type Service } from '../cluster/objects.ts'
 import { Kubernetes } from '../plugins/kubernetes/index.ts'
 import type { RunningBlock } from '../server/router.ts'
 import type { Server } from '../server/server.ts'
@@ -102,13 +102,13 @@ function tries({ view, zone, folder, at }: Sample): string[] {
   ]
 }
 
-/** A service that is good to ask for: its own rather than the system's, with an address and several endpoints rather than without. */
+/** A service that is good to ask for: not the system's, with an address, and of these one with many endpoints. */
 function showpiece(view: ClusterView): Service | undefined {
-  const score = ({ name, namespace, clusterIPs, ports }: Service) =>
-    Number(namespace !== 'default' && namespace !== 'kube-system') * 8 +
-    Number(clusterIPs.length > 0) * 4 +
-    Number(view.slices(`${namespace}/${name}`).some(slice => slice.endpoints.length > 1)) * 2 +
-    Number(ports.some(port => port.name === 'http'))
+  const score = (service: Service) => {
+    const own = service.namespace !== 'default' && service.namespace !== 'kube-system'
+    const endpoints = view.slices(keyOf(service)).reduce((sum, slice) => sum + slice.endpoints.length, 0)
+    return Number(own) * 2e6 + Number(service.clusterIPs.length > 0) * 1e6 + endpoints
+  }
   return [...view.list('Service')].reduce<Service | undefined>(
     (best, service) => (best === undefined || score(service) > score(best) ? service : best),
     undefined,
