@@ -4,12 +4,15 @@
  */
 import type { PluginDefinition } from '../plugin/plugin.ts'
 import { definition as bind } from './bind/index.ts'
+import { definition as bufsize } from './bufsize/index.ts'
 import { definition as cache } from './cache/index.ts'
 import { definition as debug } from './debug/index.ts'
 import { definition as errors } from './errors/index.ts'
 import { definition as forward } from './forward/index.ts'
 import { definition as health } from './health/index.ts'
+import { definition as hosts } from './hosts/index.ts'
 import { definition as kubernetes } from './kubernetes/index.ts'
+import { definition as loadbalance } from './loadbalance/index.ts'
 import { definition as log } from './log/index.ts'
 import { definition as loop } from './loop/index.ts'
 import { definition as prometheus } from './prometheus/index.ts'
@@ -21,6 +24,7 @@ import { definition as whoami } from './whoami/index.ts'
 export const plugins: readonly PluginDefinition[] = [
   root,
   reload,
+  bufsize,
   bind,
   debug,
   ready,
@@ -28,7 +32,9 @@ export const plugins: readonly PluginDefinition[] = [
   prometheus,
   errors,
   log,
+  loadbalance,
   cache,
+  hosts,
   kubernetes,
   loop,
   forward,
