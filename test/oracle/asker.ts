@@ -9,7 +9,7 @@ export type Reply = Buffer | 'silence' | 'closed'
 export interface AskOptions {
   readonly transport: 'udp' | 'tcp'
   readonly waitMs: number
-  /** How often a UDP question is sent in all when no reply comes. */
+  /** How often the question is sent in all when no reply comes in time. */
   readonly tries?: number
 }
 
@@ -18,6 +18,7 @@ export class Asker implements Disposable {
   readonly #socket: Socket
   readonly #waiting = new Map<number, (reply: Buffer) => void>()
   #nextId = 1
+  #repeats = 0
 
   private constructor(port: number, socket: Socket) {
     this.#port = port
@@ -37,14 +38,18 @@ export class Asker implements Disposable {
     return new Asker(port, socket)
   }
 
+  /** How many questions were sent again because no reply had come in time. */
+  get repeats(): number {
+    return this.#repeats
+  }
+
   /** Sends the packet with an id of its own and waits for what comes back with that id. */
   async ask(packet: Buffer, { transport, waitMs, tries = 1 }: AskOptions): Promise<Reply> {
-    if (transport === 'tcp') return this.#askTcp(withId(packet, this.#freeId()), waitMs)
-    for (let left = tries; left > 0; left--) {
-      const reply = await this.#askUdp(packet, waitMs)
-      if (typeof reply !== 'string') return reply
+    for (let left = tries; ; ) {
+      const reply = await (transport === 'tcp' ? this.#askTcp(packet, waitMs) : this.#askUdp(packet, waitMs))
+      if (reply !== 'silence' || --left === 0) return reply
+      this.#repeats++
     }
-    return 'silence'
   }
 
   [Symbol.dispose](): void {
@@ -77,7 +82,7 @@ export class Asker implements Disposable {
     socket.on('error', () => resolve('closed'))
     const length = Buffer.alloc(2)
     length.writeUInt16BE(packet.length)
-    socket.write(Buffer.concat([length, packet]))
+    socket.write(Buffer.concat([length, withId(packet, this.#freeId())]))
     return promise.finally(() => {
       clearTimeout(timer)
       socket.destroy()

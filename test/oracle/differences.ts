@@ -6,7 +6,7 @@ import { secondPodAddresses, unlabelledAddress } from './cluster.ts'
 import type { Difference } from './compare.ts'
 import { type Message, sectionNames, types } from './message.ts'
 import type { Prepared } from './modes.ts'
-import { reverseName } from './questions.ts'
+import { dashed, reverseName } from './names.ts'
 import type { Variant } from './variants.ts'
 
 /** One difference and everything around it: A is CoreDNS, B is portolan. A reply that could not be read is a text. */
@@ -27,7 +27,7 @@ export interface AllowedDifference {
 
 const rcodeOf = (reply: Message | string): number | undefined => (typeof reply === 'string' ? undefined : reply.rcode)
 const answersOf = (reply: Message | string) => (typeof reply === 'string' ? [] : reply.sections.answer)
-const secondPodNames = secondPodAddresses.map(address => `${address.replaceAll(/[.:]/g, '-')}.shop.pod.`)
+const secondPodNames = secondPodAddresses.map(address => `${dashed(address)}.shop.pod.`)
 
 const clusterName = /(^|\.)(cluster\.local|in-addr\.arpa|ip6\.arpa)$/
 
@@ -35,7 +35,7 @@ export const allowedDifferences: readonly AllowedDifference[] = [
   {
     id: 'data-case',
     text: 'Names inside record data have the letter case of the cluster and its configuration, not that of the question: the same record looks the same to everyone.',
-    allows: ({ difference }) => difference.kind === 'data-case',
+    allows: ({ difference, b }) => difference.kind === 'data-case' && isLowerCaseInside(b),
   },
   {
     id: 'question-case',
@@ -106,6 +106,14 @@ function leastTtl(reply: Message | string): number {
   return typeof reply === 'string'
     ? 0
     : Math.min(...sectionNames.flatMap(name => reply.sections[name].map(({ ttl }) => ttl)))
+}
+
+// Everything in the cluster, and so all that its records hold, is written in lower case.
+function isLowerCaseInside(reply: Message | string): boolean {
+  if (typeof reply === 'string') return false
+  const { answer, authority, additional } = reply.sections
+  const inside = [...[...answer, ...authority].map(({ data }) => data), ...additional.map(({ owner }) => owner)]
+  return inside.every(text => text === text.toLowerCase())
 }
 
 function hasCaseOfQuestion(reply: Message | string): boolean {

@@ -27,7 +27,7 @@ interface Mode {
 }
 
 const dnssecOk = 0x8000
-const cookie = Buffer.concat([words(10, 8), Buffer.from('labcooki')])
+const cookie = Buffer.concat([words(10, 8), Buffer.from('portolan')])
 
 const plain: Mode = { name: 'udp', transport: 'udp', limit: 512 }
 const others: readonly Mode[] = [

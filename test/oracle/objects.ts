@@ -119,7 +119,7 @@ export function pod(key: string, addresses: readonly string[], options: PodOptio
   }
 }
 
-/** Address `first + n` of a block whose last part is counted, for example `10.3.0.` and 300 give `10.3.1.44`. */
+/** The first addresses of a block of 65,536, without its very first: `10.3` gives `10.3.0.1` and so on. */
 export function addressesIn(block: string, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `${block}.${(n + 1) >> 8}.${(n + 1) & 255}`)
 }

@@ -6,8 +6,9 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { ApiObject } from './api-client.ts'
 import { chainLengths, objects } from './cluster.ts'
 import { type TypeName, types } from './message.ts'
+import { dashed, mixedCase, reverseName } from './names.ts'
 
-/** A name and type to ask, in all transports that `modes` in modes.ts picks for it. */
+/** A name and type to ask, in the ways that modes.ts picks for it. */
 export interface NameQuestion {
   /** What kind of question it is; differences are counted by it. */
   readonly group: string
@@ -17,7 +18,7 @@ export interface NameQuestion {
   readonly everyMode?: boolean
 }
 
-interface Ports {
+interface Port {
   readonly port: number
   readonly name?: string
   readonly protocol: string
@@ -140,7 +141,7 @@ function aboutEndpoints(zone: string): NameQuestion[] {
       const { namespace, labels = {} } = object.metadata
       const owner = labels['kubernetes.io/service-name'] ?? 'nolabel'
       const all = object['endpoints'] as { addresses: string[]; hostname?: string; targetRef?: { name: string } }[]
-      const sample = all.length > 40 ? [all[0]!, all[299]!, all.at(-1)!] : all
+      const sample = all.length > 40 ? [all[0]!, all[all.length >> 1]!, all.at(-1)!] : all
       return sample.flatMap(({ addresses, hostname, targetRef }) =>
         addresses.flatMap(address => {
           const labelsOf = new Set([dashed(address), `${dashed(address)}0`, hostname, targetRef?.name])
@@ -341,36 +342,10 @@ function aboutOtherZones(): NameQuestion[] {
   )
 }
 
-function portsOf(spec: unknown): readonly Ports[] {
-  return (spec as { ports?: Ports[] }).ports ?? []
+function portsOf(spec: unknown): readonly Port[] {
+  return (spec as { ports?: Port[] }).ports ?? []
 }
 
 function addressesOf(spec: unknown): string[] {
   return ((spec as { clusterIPs?: string[] }).clusterIPs ?? []).filter(address => address !== 'None')
-}
-
-function dashed(address: string): string {
-  return address.replaceAll(/[.:]/g, '-')
-}
-
-/** The name under in-addr.arpa or ip6.arpa that stands for an address. */
-export function reverseName(address: string): string {
-  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`
-  const [head = '', tail] = address.split('::')
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
-  const [before, after] = [groups(head), groups(tail ?? '')]
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0')
-  const nibbles = [...before, ...zeros, ...after].map(group => group.padStart(4, '0')).join('')
-  return `${[...nibbles].reverse().join('.')}.ip6.arpa`
-}
-
-/** The same letters, some of them upper case; which ones depends on the name alone. */
-export function mixedCase(name: string): string {
-  let state = 7
-  return [...name]
-    .map(letter => {
-      state = (state * 75 + letter.charCodeAt(0)) % 65537
-      return state % 2 === 0 ? letter.toUpperCase() : letter
-    })
-    .join('')
 }

@@ -21,6 +21,8 @@ export interface Outcome {
   /** How often each row of the table of differences was met, by id. */
   readonly allowed: ReadonlyMap<string, number>
   readonly differ: readonly { readonly question: Prepared; readonly differences: readonly Difference[] }[]
+  /** How often A and B were asked again because a reply did not come in time. */
+  readonly repeats: readonly [a: number, b: number]
   readonly seconds: number
 }
 
@@ -51,6 +53,7 @@ export async function runVariant(variant: Variant, other: Program, site: Site, s
     same: questions.length - permitted - differ.length,
     allowed,
     differ: differ.sort((x, y) => questions.indexOf(x.question) - questions.indexOf(y.question)),
+    repeats: [a.asker.repeats, b.asker.repeats],
     seconds: (performance.now() - start) / 1000,
   }
 

@@ -105,11 +105,12 @@ async function compareAll(): Promise<number> {
   }
 }
 
-function report(name: string, { asked, same, allowed, differ, seconds }: Outcome): void {
+function report(name: string, { asked, same, allowed, differ, repeats, seconds }: Outcome): void {
   const permitted = [...allowed.values()].reduce((sum, n) => sum + n, 0)
   say(
     `${name.padEnd(20)} asked ${asked} same ${same} allowed ${permitted} differ ${differ.length} (${seconds.toFixed(1)} s)`,
   )
+  if (repeats[0] !== repeats[1]) say(`  asked again for want of a reply: A ${repeats[0]} B ${repeats[1]}`)
   for (const [id, n] of allowed) say(`  allowed ${n} ${id}`)
   for (const [group, own] of Map.groupBy(differ, ({ question }) => question.group))
     say(`  differ ${own.length} ${group}`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Asker } from './asker.ts'
 import { freePort, startBackground } from './background.ts'
-import { decode, queryBytes, types } from './message.ts'
+import { decode, flagBits, queryBytes, types } from './message.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import type { Probe, Variant } from './variants.ts'
 
@@ -17,11 +17,12 @@ const readyMs = 20_000
 const graceMs = 300
 
 export interface Server extends AsyncDisposable {
-  readonly port: number
   readonly asker: Asker
 }
 
+/** What all servers of a run share. */
 export interface Site {
+  /** Path of the program. */
   readonly coredns: string
   readonly kubeconfig: string
   readonly folder: string
@@ -60,7 +61,7 @@ export async function startServer(program: Program, label: string, variant: Vari
     return true
   }, readyMs)
   const running = stack.move()
-  return { port, asker, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { asker, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 /** Names that the `hosts` plugin reads from a file. */
@@ -74,7 +75,9 @@ not-an-address broken.hosts.test
 `
 
 async function answers(asker: Asker, [name, type, count]: Probe): Promise<boolean> {
-  const reply = await asker.ask(queryBytes(name, types[type]), { transport: 'tcp', waitMs: 1000 })
+  // With CD, as nobody asks these names later: the reply that a cache keeps of it is not seen again.
+  const query = queryBytes(name, types[type], { flags: flagBits.RD | flagBits.CD })
+  const reply = await asker.ask(query, { transport: 'tcp', waitMs: 1000 })
   const message = typeof reply === 'string' ? reply : decode(reply)
   return typeof message !== 'string' && message.rcode === 0 && message.sections.answer.length >= count
 }

@@ -30,7 +30,7 @@ export interface Variant {
   readonly synced: boolean
 }
 
-const web: Probe = ['web.shop.svc.cluster.local', 'A', 1]
+const service: Probe = ['five.shop.svc.cluster.local', 'A', 1]
 const endpoints: Probe = ['big.big.svc.cluster.local', 'A', 1200]
 const pods: Probe = ['10-244-2-1.odd.pod.cluster.local', 'A', 1]
 const upstream: Probe = ['www.up.test', 'A', 1]
@@ -53,7 +53,7 @@ interface Setting {
 function variant(name: string, setting: Setting = {}): Variant {
   const { zones = `cluster.local ${reverseZones}`, options = [], beside = () => [] } = setting
   const {
-    probes = [web, endpoints],
+    probes = [service, endpoints],
     forwardZones = ['cluster.local'],
     extra = [],
     ttlSlack = 0,
@@ -88,7 +88,7 @@ const inlineHosts = [
 /** kubeadm's default as it is written into a new cluster, but for ports, kubeconfig and the address of the upstream. */
 const kubeadm: Variant = {
   name: 'kubeadm',
-  probes: [web, endpoints, upstream],
+  probes: [service, endpoints, upstream],
   zones: ['cluster.local'],
   extra: ['upstream'],
   ttlSlack: 1,
@@ -126,11 +126,11 @@ export const variants: readonly Variant[] = [
   variant('bind', { beside: () => ['bind 127.0.0.1'] }),
   variant('pods-disabled', { options: ['pods disabled', 'ttl 30'] }),
   variant('pods-insecure', { options: ['pods insecure', 'ttl 0'] }),
-  variant('pods-verified', { options: ['pods verified', 'ttl 3600'], probes: [web, endpoints, pods] }),
+  variant('pods-verified', { options: ['pods verified', 'ttl 3600'], probes: [service, endpoints, pods] }),
   variant('fallthrough', {
     options: ['pods verified', 'fallthrough'],
     beside: forward,
-    probes: [web, endpoints, pods],
+    probes: [service, endpoints, pods],
   }),
   variant('fallthrough-end', { options: ['fallthrough'] }),
   variant('fallthrough-zones', {
@@ -138,31 +138,31 @@ export const variants: readonly Variant[] = [
     beside: forward,
   }),
   variant('endpoint-pod-names', { options: ['endpoint_pod_names', 'pods insecure'] }),
-  variant('noendpoints', { options: ['noendpoints'], probes: [web] }),
+  variant('noendpoints', { options: ['noendpoints'], probes: [service] }),
   variant('ignore-empty', { options: ['ignore empty_service'] }),
   variant('namespaces', {
     options: ['namespaces shop hl ext', 'pods verified'],
-    probes: [web, ['hn.hl.svc.cluster.local', 'A', 3], ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
+    probes: [service, ['hn.hl.svc.cluster.local', 'A', 3], ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
   }),
   variant('namespace-labels', {
     options: ['namespace_labels team in (red, green)', 'pods insecure'],
-    probes: [web],
+    probes: [service],
   }),
   variant('labels', {
     options: ['labels app in (web, five)', 'pods verified'],
-    probes: [web, ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
+    probes: [service, ['10-244-1-1.shop.pod.cluster.local', 'A', 1]],
   }),
   variant('zones', {
     zones: 'other.test cluster.local 10.0.0.0/12 fd00:96::/64 10.244.0.0/22',
     options: ['pods insecure'],
     forwardZones: ['cluster.local', 'other.test'],
   }),
-  variant('zonal', { options: ['zonal', 'pods verified'], probes: [web, endpoints, pods] }),
-  variant('forward', { beside: forward, probes: [web, endpoints, upstream], extra: ['upstream'] }),
+  variant('zonal', { options: ['zonal', 'pods verified'], probes: [service, endpoints, pods] }),
+  variant('forward', { beside: forward, probes: [service, endpoints, upstream], extra: ['upstream'] }),
   variant('cache', {
     options: ['pods verified'],
     beside: place => ['cache 30', ...forward(place)],
-    probes: [web, endpoints, pods, upstream],
+    probes: [service, endpoints, pods, upstream],
     extra: ['upstream'],
     ttlSlack: 2,
   }),
@@ -174,7 +174,7 @@ export const variants: readonly Variant[] = [
   }),
   variant('hosts-inline', {
     beside: place => [...inlineHosts, '    fallthrough', '}', ...forward(place)],
-    probes: [web, endpoints, ['inline.hosts.test', 'A', 1]],
+    probes: [service, endpoints, ['inline.hosts.test', 'A', 1]],
     extra: ['hosts', 'upstream'],
   }),
   variant('hosts-file', {
@@ -185,7 +185,7 @@ export const variants: readonly Variant[] = [
       '}',
       `forward . ${upstream}`,
     ],
-    probes: [web, endpoints, ['file.hosts.test', 'A', 2]],
+    probes: [service, endpoints, ['file.hosts.test', 'A', 2]],
     extra: ['hosts', 'upstream'],
   }),
   variant('unsynced', {
@@ -200,7 +200,7 @@ export const variants: readonly Variant[] = [
 /** A variant of a Corefile of the user's own, in which PORT, KUBECONFIG and UPSTREAM stand for those of each server. */
 export function corefileVariant(text: string): Variant {
   return {
-    ...variant('corefile', { extra: ['upstream'], probes: [web], ttlSlack: 2 }),
+    ...variant('corefile', { extra: ['upstream'], probes: [service], ttlSlack: 2 }),
     corefile: ({ port, kubeconfig, upstream }) =>
       text.replaceAll('PORT', String(port)).replaceAll('KUBECONFIG', kubeconfig).replaceAll('UPSTREAM', upstream),
   }

@@ -4,9 +4,10 @@ import { type CompareOptions, compare, type Kind } from '../oracle/compare.ts'
 import { allowedDifferences, type Finding } from '../oracle/differences.ts'
 import { decode, flagBits, nameBytes, optBytes, queryBytes, types, words } from '../oracle/message.ts'
 import { prepare } from '../oracle/modes.ts'
+import { mixedCase, reverseName } from '../oracle/names.ts'
 import { addressesIn } from '../oracle/objects.ts'
 import { oddPackets } from '../oracle/packets.ts'
-import { mixedCase, questionsFor, reverseName } from '../oracle/questions.ts'
+import { questionsFor } from '../oracle/questions.ts'
 import { variants } from '../oracle/variants.ts'
 
 const { QR, AA, TC, RD, RA } = flagBits
