@@ -15,8 +15,8 @@ export interface TcpOptions extends Endpoint {
   readonly clock: Clock
   readonly log: Logger
   /**
-   * How many connections there may be at a time. Default 10,000: node-local caches of 5,000 nodes with two each, and some
-   * 100 MB at the worst. A further one takes the place of the one that has been idle longest.
+   * How many connections there may be at a time. Default 10,000: node-local caches of 5,000 nodes with two each. Idle ones
+   * take some 10 KB each. A further one takes the place of the one that has been idle longest.
    */
   readonly maxConnections?: number
 }
