@@ -90,6 +90,7 @@ class TcpListener implements Listener {
   #accept(socket: Socket, respond: Respond): void {
     const { remoteAddress, remotePort, localAddress, localPort } = socket
     if (remoteAddress === undefined || remotePort === undefined || !this.#makeRoom()) {
+      // It may be gone already, which is no failure of ours.
       socket.on('error', () => undefined)
       socket.resetAndDestroy()
       return
@@ -121,8 +122,11 @@ class TcpListener implements Listener {
   #makeRoom(): boolean {
     if (this.#connections.size < this.#limit) return true
     const [oldest] = this.#idle
-    oldest?.abort()
-    return oldest !== undefined
+    if (oldest === undefined) return false
+    // At once, not when it is closed: the next one to come must find another.
+    this.#idle.delete(oldest)
+    oldest.abort()
+    return true
   }
 }
 
