@@ -23,7 +23,7 @@ export interface Destination {
 /** How many TO arguments there may be. */
 const MAX = 15
 const PORTS = { dns: 53, tls: 853 } as const
-/** What CoreDNS also speaks, and what to take instead. */
+/** What can be meant by a TO and is not spoken. */
 const UNSUPPORTED = ['https', 'https3', 'quic', 'grpc', 'unix']
 
 /** Reads all arguments that are left. Files are read now; relative ones start from `directory`. Throws positioned errors. */
