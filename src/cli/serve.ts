@@ -66,6 +66,8 @@ async function untilEnded(given: Arguments, log: Logger, shell: Shell): Promise<
       ended.resolve(Exit.failed)
     },
   })
+  // The clock's timers keep no process alive, and before it listens (the API server is away) there may be nothing else.
+  const alive = setInterval(() => undefined, 2 ** 30)
   const ignoreSignals = heedSignals(server, ended.resolve, log, shell)
   try {
     await server.start()
@@ -74,6 +76,7 @@ async function untilEnded(given: Arguments, log: Logger, shell: Shell): Promise<
   } finally {
     await server.stop()
     await http.close()
+    clearInterval(alive)
     ignoreSignals()
   }
 }
