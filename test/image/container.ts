@@ -8,7 +8,9 @@ import { chmodSync, copyFileSync, cpSync, lstatSync, mkdirSync, readdirSync, rea
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
-const USER = 65532
+const dockerfile = readFileSync(join(import.meta.dirname, '../../Dockerfile'), 'utf8')
+const [, ENTRYPOINT = '[]'] = /^ENTRYPOINT (.+)$/m.exec(dockerfile) ?? []
+const [, USER, GROUP] = /^USER (\d+):(\d+)$/m.exec(dockerfile) ?? []
 const CAPABILITY = 'net_bind_service'
 
 /** Runs as the first process of the new namespaces, with the image's folder as $0 and the command behind it. */
@@ -17,7 +19,7 @@ ip link set lo up
 mount --bind "$0" "$0"
 mount --options remount,bind,ro "$0"
 mount --types proc proc "$0/proc"
-exec chroot "$0" setpriv --reuid ${USER} --regid ${USER} --clear-groups --no-new-privs \
+exec chroot "$0" setpriv --reuid ${USER} --regid ${GROUP} --clear-groups --no-new-privs \
   --bounding-set=-all,+${CAPABILITY} --inh-caps=-all,+${CAPABILITY} --ambient-caps=-all,+${CAPABILITY} -- "$@"
 `
 
@@ -45,7 +47,10 @@ export function isThere(program: string): boolean {
   }
 }
 
-/** What the Dockerfile puts together, in an empty folder: Node with its capability, the libraries it is linked to, and `dist/`. */
+/**
+ * What the Dockerfile puts together, in an empty folder: Node with its capability, the libraries it is linked to, and `dist/`; and
+ * other files or folders by the path they get.
+ */
 export function makeImage(root: string, dist: string, files: Readonly<Record<string, string>>): void {
   const install = (from: string, to: string) => {
     mkdirSync(join(root, dirname(to)), { recursive: true })
@@ -94,11 +99,10 @@ export class Container {
 
   /** Starts the image's entry point with arguments. */
   constructor(root: string, args: readonly string[]) {
-    const entry = ['node', '--disable-sigusr1', '/portolan/portolan.js', ...args]
-    const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-    const child = spawn('unshare', [...NAMESPACES, 'sh', '-ec', ENTER, root, ...entry], {
+    const entry: string[] = JSON.parse(ENTRYPOINT)
+    const child = spawn('unshare', [...NAMESPACES, 'sh', '-ec', ENTER, root, ...entry, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: environment,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     })
     this.#unshare = child
     const exit = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject))
