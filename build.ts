@@ -12,8 +12,8 @@ const ROOT = import.meta.dirname
 const DIST = 'dist'
 
 /**
- * Has the client library give up what is not imported from it. Its modules only export, but its package does not say so, and a
- * bundler must keep all of them (700 kB of generated API) and what they load.
+ * Has the client library give up what is not imported from it. Its modules only export (but for a polyfill of what Node has
+ * by now), yet its package does not say so, and a bundler must keep all of them, 700 kB of generated API, and what they load.
  */
 const clientNodeIsPure: Plugin = {
   name: 'client-node-is-pure',
@@ -71,15 +71,11 @@ function copyReadmes(): void {
 /** Each script and its size; what is not loaded at the start is named after the module that is imported. */
 function report({ outputs }: Metafile): void {
   const scripts = Object.entries(outputs).filter(([file]) => file.endsWith('.js'))
-  const row = (size: number, text: string) => `${Math.ceil(size / 1000)} kB`.padStart(9).concat(`  ${text}\n`)
-  for (const [file, { bytes }] of scripts.sort(([, a], [, b]) => b.bytes - a.bytes))
-    process.stdout.write(row(bytes, file))
-  process.stdout.write(
-    row(
-      scripts.reduce((sum, [, { bytes }]) => sum + bytes, 0),
-      'all scripts',
-    ),
-  )
+  const rows = scripts.map(([file, { bytes }]) => ({ file, bytes })).sort((a, b) => b.bytes - a.bytes)
+  const bytes = rows.reduce((sum, row) => sum + row.bytes, 0)
+  for (const row of [...rows, { file: 'all scripts', bytes }]) {
+    process.stdout.write(`${`${Math.ceil(row.bytes / 1000)} kB`.padStart(9)}  ${row.file}\n`)
+  }
 }
 
 process.chdir(ROOT)
