@@ -30,4 +30,4 @@ COPY --from=build /src/LICENSE /src/dist /portolan/
 USER 65532:65532
 WORKDIR /
 EXPOSE 53/udp 53/tcp 8080/tcp 8181/tcp 9153/tcp
-ENTRYPOINT ["node", "--disable-sigusr1", "/portolan/portolan.js"]
+ENTRYPOINT ["node", "/portolan/portolan.js"]

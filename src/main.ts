@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-sigusr1
+#!/usr/bin/env node
 /**
  * The program: gives the command line what it needs of the process. Everything else is loaded once SIGUSR1 is handled, with
  * which CoreDNS is told to reload: until then Node takes it for the wish to open its debugger.

@@ -15,6 +15,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { chain } from '../plugin/chain.ts'
 import type {
+  Block,
   Fixture,
   Next,
   Plugin,
@@ -71,7 +72,7 @@ export class Instance {
       for (const [port, addresses] of ports) {
         // A block may serve some of its zones at one port and the rest at another.
         const served = { ...block, origins: addresses.map(address => address.origin) }
-        for (const host of block.listen.length === 0 ? [''] : block.listen) {
+        for (const host of hostsOf(block)) {
           const key = endpointText({ host, port })
           const group = groups.get(key) ?? { endpoint: { host, port }, blocks: [] }
           group.blocks.push(served)
@@ -176,12 +177,18 @@ export class Instance {
       corefileHash: this.corefileHash,
       ask: query => {
         if (query.depth > MAX_DEPTH) return tooDeep
-        const router = this.router({ host: block.listen[0] ?? '', port: block.port })
+        const router = this.router({ host: hostsOf(block)[0]!, port: block.port })
         return router === undefined ? tooDeep : router.answer(query)
       },
       addresses: () => this.#listening,
     }
   }
+}
+
+/** Where a block listens: the wildcards of both families are one, which takes all addresses of both, as in CoreDNS. */
+function hostsOf({ listen }: Block): string[] {
+  const hosts = listen.length === 0 ? [''] : listen.map(host => (host === '0.0.0.0' || host === '::' ? '' : host))
+  return [...new Set(hosts)]
 }
 
 export function endpointText({ host, port }: Endpoint): string {

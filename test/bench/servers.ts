@@ -77,7 +77,7 @@ function commandOf(name: ServerName, { coredns, profiles }: Site): [command: str
   if (name === 'minimal') return [process.execPath, [minimal]]
   const profile =
     profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`]
-  return [process.execPath, ['--disable-sigusr1', ...profile, name === 'portolan' ? source : built]]
+  return [process.execPath, [...profile, name === 'portolan' ? source : built]]
 }
 
 /** kubeadm's, on loopback alone, and without a lameduck, which would put off the end. */

@@ -46,7 +46,7 @@ export async function startServer(program: Program, label: string, variant: Vari
       free: [await freePort(), await freePort(), await freePort()],
     }),
   )
-  const [command, args] = program === 'coredns' ? [site.coredns, []] : [process.execPath, ['--disable-sigusr1', main]]
+  const [command, args] = program === 'coredns' ? [site.coredns, []] : [process.execPath, [main]]
   const background = stack.use(
     startBackground(
       command,
