@@ -92,7 +92,7 @@ export function tcpUpstream({ tls, ...given }: TcpUpstreamOptions): Upstream {
         try {
           return await kept.exchange(query, readMs, connectMs)
         } catch (error) {
-          // Servers close connections as they please; that says nothing of whether they would have answered.
+          // Servers close connections as they please, some after each reply: a connection of its own gets one for certain.
           if ((error as PortolanError).code !== 'PORTOLAN_UPSTREAM_CLOSED') throw error
         }
         options.onSocket(false)

@@ -2,6 +2,7 @@
  * Relays queries to upstream servers: which queries, which upstream, how often, and what becomes of the reply. Sockets are left
  * to `net/`.
  */
+import type { SecureContext } from 'node:tls'
 import { PortolanError } from '../../errors.ts'
 import { type Clock, sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, Reply, SetupContext } from '../../plugin/plugin.ts'
@@ -14,6 +15,7 @@ import type { ForwardOptions } from './options.ts'
 import { type Policy, policy } from './policy.ts'
 import { resolved } from './resolution.ts'
 import { Target } from './target.ts'
+import { tlsContext } from './tls.ts'
 import { upstreamQuery } from './upstream-query.ts'
 
 /** How long after a query came a new try may begin. */
@@ -54,8 +56,12 @@ export class Forward implements Plugin {
   async start(): Promise<void> {
     const { plugins } = this.#context.block
     this.#followed = plugins[plugins.indexOf(this) + 1]?.name === this.name
-    const destinations = await resolved(this.#options.to, this.#options.resolvers, this.#clock)
-    this.#targets = destinations.map(each => new Target(each, this.#options, this.#clock, this.#measures.of))
+    const { to, resolvers, tls } = this.#options
+    let made: SecureContext | undefined
+    // The certificates of a system take a while to read, and are the same for all.
+    const context = () => (made ??= tlsContext(tls))
+    const shared = { options: this.#options, context, clock: this.#clock, measuresOf: this.#measures.of }
+    this.#targets = (await resolved(to, resolvers, this.#clock)).map(destination => new Target(destination, shared))
   }
 
   async stop(): Promise<void> {
@@ -99,7 +105,7 @@ export class Forward implements Plugin {
     // Half of the time, so that a connection that hangs leaves some for another.
     const connectMs = maxAttempts === 1 ? WINDOW_MS : WINDOW_MS / 2
     const message = upstreamQuery(query)
-    let error: Error = new PortolanError('PORTOLAN_FORWARD_UNHEALTHY', 'no healthy proxies')
+    let error: Error | undefined
     let at = 0
     let down = 0
     let attempts = 0
@@ -126,7 +132,7 @@ export class Forward implements Plugin {
         if (maxAttempts === 0 && at === count) await sleep(this.#clock, PAUSE_MS)
       }
     }
-    return { error }
+    return { error: error ?? new PortolanError('PORTOLAN_FORWARD_UNHEALTHY', 'no healthy proxies') }
   }
 
   /** Asks one upstream; with `prefer_udp`, what was truncated is asked again by TCP. */

@@ -1,4 +1,5 @@
 /** One upstream of `forward`: its connections, its health, its metrics. */
+import type { SecureContext } from 'node:tls'
 import { tcpUpstream } from '../../net/tcp-upstream.ts'
 import { udpUpstream } from '../../net/udp-upstream.ts'
 import { hostPort, type Upstream, type UpstreamOptions } from '../../net/upstream.ts'
@@ -9,12 +10,20 @@ import type { Destination } from './destinations.ts'
 import { Health } from './health.ts'
 import type { UpstreamMeasures } from './measures.ts'
 import type { ForwardOptions } from './options.ts'
-import { tlsContext } from './tls.ts'
 import { healthQuery } from './upstream-query.ts'
 
 /** How long a health check waits for its reply, and for a connection. */
 const CHECK_READ_MS = 1_000
 const CHECK_CONNECT_MS = 2_000
+
+/** What the upstreams of one `forward` have in common. */
+export interface Shared {
+  readonly options: ForwardOptions
+  /** For those that speak TLS. */
+  readonly context: () => SecureContext
+  readonly clock: Clock
+  readonly measuresOf: (to: string) => UpstreamMeasures
+}
 
 export class Target {
   readonly health: Health
@@ -25,13 +34,8 @@ export class Target {
   readonly #udp: Upstream | undefined
   readonly #tcp: Upstream
 
-  constructor(
-    destination: Destination,
-    options: ForwardOptions,
-    clock: Clock,
-    measuresOf: (to: string) => UpstreamMeasures,
-  ) {
-    const { transport, host, port, serverName = options.tlsServerName } = destination
+  constructor(destination: Destination, { options, context, clock, measuresOf }: Shared) {
+    const { host, port, transport, serverName = options.tlsServerName } = destination
     const measures = measuresOf(hostPort(host, port))
     const { expireMs, maxAgeMs, maxIdle, sourceAddress } = options
     const ends: UpstreamOptions = { address: host, port, clock, sourceAddress, expireMs, maxAgeMs, maxIdle }
@@ -39,8 +43,11 @@ export class Target {
     this.#measures = measures
     this.#readMs = options.readTimeoutMs
     if (transport === 'tls') {
-      const tls = { context: tlsContext(options.tls), serverName }
-      this.#tcp = tcpUpstream({ ...ends, tls, onSocket: measures.socket('tcp-tls') })
+      this.#tcp = tcpUpstream({
+        ...ends,
+        tls: { context: context(), serverName },
+        onSocket: measures.socket('tcp-tls'),
+      })
     } else {
       this.#udp = udpUpstream({ ...ends, onSocket: measures.socket('udp') })
       this.#tcp = tcpUpstream({ ...ends, onSocket: measures.socket('tcp') })
