@@ -50,6 +50,8 @@ export class ClusterZones implements Projection {
   /** The names of each service, without origin, as they stand in the tables. */
   readonly #names = new Map<Key, readonly string[]>()
   readonly #byNamespace = new Map<string, Set<Key>>()
+  /** With `zonal`, the topology zones of each headless service's endpoints: its zonal names are made when asked. */
+  readonly #topology = new Map<Key, string>()
 
   constructor(options: ZoneOptions) {
     this.#options = options
@@ -62,6 +64,7 @@ export class ClusterZones implements Projection {
     this.#view = view
     this.#names.clear()
     this.#byNamespace.clear()
+    this.#topology.clear()
     this.#reverse.clear()
     for (const zone of this.zones) {
       zone.clear()
@@ -84,8 +87,7 @@ export class ClusterZones implements Projection {
       for (const key of this.#byNamespace.get(namespace) ?? []) services.add(key)
     }
     for (const key of services) changed = this.#updateService(key) || changed
-    if (changes.pods.length > 0 && this.#options.pods === 'verified') changed = true
-    if (changed) this.#moveSerial()
+    if (changed || this.#podNamesChange(changes.pods)) this.#moveSerial()
   }
 
   /**
@@ -189,6 +191,7 @@ export class ClusterZones implements Projection {
     }
     if (after.length > 0) this.#names.set(key, after)
     else this.#names.delete(key)
+    changed = this.#noteTopology(key, exposed && service?.headless ? slices : undefined) || changed
 
     // Reverse names do not ask whether the namespace exists, unless the Corefile lists namespaces: so has CoreDNS.
     const visible = exposed || this.#options.namespaces.size === 0
@@ -201,6 +204,38 @@ export class ClusterZones implements Projection {
     else keys.delete(key)
     if (keys.size > 0) this.#byNamespace.set(namespace, keys)
     else this.#byNamespace.delete(namespace)
+  }
+
+  #noteTopology(key: Key, slices: readonly EndpointSlice[] | undefined): boolean {
+    if (!this.#options.zonal) return false
+    const before = this.#topology.get(key)
+    if (slices === undefined) return this.#topology.delete(key)
+    const endpoints = slices.flatMap(slice => slice.endpoints).filter(({ ready }) => ready)
+    const after = JSON.stringify(endpoints.map(({ zone }) => zone.toLowerCase()))
+    this.#topology.set(key, after)
+    return after !== before
+  }
+
+  #counts({ terminating, phase, labels }: Pod): boolean {
+    return !terminating && !ENDED.has(phase) && (this.#options.labels?.(labels) ?? true)
+  }
+
+  /** Whether some address in some namespace belongs to more or fewer pods than before: their names are made when asked. */
+  #podNamesChange(pods: Changes['pods']): boolean {
+    if (this.#options.pods !== 'verified') return false
+    const difference = new Map<string, number>()
+    const note = (pod: Pod | undefined, by: number) => {
+      if (pod === undefined || !this.#counts(pod) || !this.#exposes(pod.namespace)) return
+      for (const ip of pod.podIPs) {
+        const place = `${pod.namespace}/${ip}`
+        difference.set(place, (difference.get(place) ?? 0) + by)
+      }
+    }
+    for (const { before, after } of pods) {
+      note(before, -1)
+      note(after, 1)
+    }
+    return [...difference.values()].some(count => count !== 0)
   }
 
   #moveSerial(): void {
@@ -220,9 +255,7 @@ export class ClusterZones implements Projection {
   #podItems(labels: readonly string[]): readonly Item[] | undefined {
     const namespace = labels.at(-2)
     if (namespace === undefined || this.#view === undefined || !this.#exposes(namespace)) return undefined
-    const { labels: selector, pods } = this.#options
-    const counts = (pod: Pod) => !pod.terminating && !ENDED.has(pod.phase) && (selector?.(pod.labels) ?? true)
-    const items = podItems(labels, pods, this.#view, counts)
+    const items = podItems(labels, this.#options.pods, this.#view, pod => this.#counts(pod))
     return items.length > 0 ? items : undefined
   }
 
