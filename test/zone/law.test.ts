@@ -90,14 +90,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 function take(state: ClusterState, step: Step): void {
-  if (step.do === 'upsert') return state.upsert(step.object)
-  if (step.do === 'remove') return state.remove(step.object.kind, keyOf(step.object))
-  const replacement = state.replace(step.kind)
-  for (const page of step.pages) replacement.page(page)
-  replacement.done()
+  if (step.do === 'upsert') {
+    state.upsert(step.object)
+  } else if (step.do === 'remove') {
+    state.remove(step.object.kind, keyOf(step.object))
+  } else {
+    const replacement = state.replace(step.kind)
+    for (const page of step.pages) replacement.page(page)
+    replacement.done()
+  }
 }
-
-const selector = (text: string) => ({ text, selector: parseSelector(text) }).selector
 
 const options: fc.Arbitrary<Omit<ZoneOptions, 'now'>> = fc.record({
   origins: fc.constantFrom(origins, origins.toReversed(), ['ip6.arpa', 'in-addr.arpa', 'cluster.local'].map(key)),
@@ -108,8 +110,8 @@ const options: fc.Arbitrary<Omit<ZoneOptions, 'now'>> = fc.record({
   noEndpoints: fc.constantFrom(false, false, true),
   zonal: fc.boolean(),
   namespaces: fc.constantFrom(new Set<string>(), new Set(['a'])),
-  labels: fc.constantFrom(undefined, undefined, selector('app=x')),
-  namespaceLabels: fc.constantFrom(undefined, undefined, selector('app!=y')),
+  labels: fc.constantFrom(undefined, undefined, parseSelector('app=x')),
+  namespaceLabels: fc.constantFrom(undefined, undefined, parseSelector('app!=y')),
   dnsNode: fc.boolean().map(exists => () => exists),
 })
 
