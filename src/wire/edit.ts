@@ -64,11 +64,8 @@ export function edited(answer: Answer, name: Uint8Array, edit: (sections: Sectio
   if (sections === undefined) return answer
   const { answers, authorities, additionals } = edit(sections)
   const pointed = (records: readonly Record[]) => records.map(record => pointing(record, name))
-  return encode(
-    { answers: pointed(answers), authorities: pointed(authorities), additionals: pointed(additionals) },
-    name.length,
-    answer,
-  )
+  const records = { answers: pointed(answers), authorities: pointed(authorities), additionals: pointed(additionals) }
+  return encode(records, name.length, answer)
 }
 
 function pointing(record: Record, name: Uint8Array): Record {

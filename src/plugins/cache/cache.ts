@@ -3,6 +3,7 @@ import { messageOf } from '../../errors.ts'
 import type { Counter } from '../../observe/metrics.ts'
 import { then } from '../../plugin/chain.ts'
 import type { Fixture, Next, Plugin, Reply, SetupContext } from '../../plugin/plugin.ts'
+import type { Answer } from '../../wire/answer.ts'
 import { withTtl } from '../../wire/edit.ts'
 import { isWithinAny, nameToText, textFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -71,7 +72,7 @@ export class Cache implements Plugin {
     if (verdict.keep && reply.current !== true && !isWithinAny(query.key, disabled)) {
       const storedMs = this.#context.clock.monotonic()
       const lastGood = answering ? undefined : this.#store.lastGood(key)
-      const entry = new Entry(query, withTtl(reply.answer, ttl), { ttl, answering, storedMs, lastGood })
+      const entry = new Entry(query, lasting(reply.answer, ttl), { ttl, answering, storedMs, lastGood })
       if (replaced) entry.inherit(replaced, storedMs)
       this.#store.keep(key, entry, verdict)
     }
@@ -153,8 +154,14 @@ function asRefresh(query: Query): Query {
   return query.bits & Bit.AD ? query : query.with({ bits: query.bits | Bit.AD })
 }
 
-/** The reply with the time to live that it has in the cache from now on: no client sees it jump between two answers. */
+/** The reply as it is told from the cache from now on: no client sees its time to live jump between two answers. */
 function adjusted(query: Query, reply: Reply, { ttl }: Verdict): Reply {
-  const answer = withoutUnwanted(withTtl(reply.answer, ttl), query)
+  const answer = withoutUnwanted(lasting(reply.answer, ttl), query)
   return answer === reply.answer ? reply : { ...reply, answer }
+}
+
+/** The answer with `ttl` on all records, and without the EDNS options of an upstream: these are for one hop (RFC 6891 section 6.1.1). */
+function lasting(answer: Answer, ttl: number): Answer {
+  const aged = withTtl(answer, ttl)
+  return aged.options === undefined || aged.copied !== 0 ? aged : { ...aged, options: undefined }
 }

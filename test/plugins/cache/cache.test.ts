@@ -205,6 +205,21 @@ t.test('owners keep the letter case of the first asker', async t => {
   t.equal(bench.asked.length, 1)
 })
 
+t.test('EDNS options of an upstream go no further, those of our own do', async t => {
+  for (const [header, kept] of [
+    [relayed(), undefined],
+    [{}, Buffer.from('option')],
+  ] as const) {
+    const bench = cacheBench('cache')
+    bench.upstream = query => ({
+      ...answerTo(query, { answers: ['a.up.test. 30 IN A 192.0.2.1'] }, header),
+      options: Buffer.from('option'),
+    })
+    t.strictSame((await bench.reply('a.up.test')).answer.options, kept, 'at once')
+    t.strictSame((await bench.reply('A.up.test')).answer.options, kept, 'from the cache')
+  }
+})
+
 t.test('keepttl tells the whole time to the end', async t => {
   const bench = cacheBench('cache {\nkeepttl\n}')
   bench.gives({ answers: ['a.up.test. 30 IN A 192.0.2.1'] })
