@@ -3,7 +3,7 @@
  */
 import type { Block, Next, Reply } from '../plugin/plugin.ts'
 import { REFUSED } from '../wire/answer.ts'
-import { type NameKey, ROOT } from '../wire/name.ts'
+import { MAX_NAME, type NameKey, ROOT } from '../wire/name.ts'
 import type { Query } from '../wire/query.ts'
 import { Class, Type } from '../wire/types.ts'
 
@@ -19,7 +19,9 @@ const CLASSLESS = new Set(['chaos', 'forward'])
 
 export class Router {
   readonly blocks: readonly RunningBlock[]
-  readonly #zones = new Map<string, RunningBlock>()
+  readonly #zones = new Map<NameKey, RunningBlock>()
+  /** By length, whether there is a zone of that length: most ends of a name need not be cut out and looked up. */
+  readonly #lengths: readonly boolean[]
   readonly #anyClass: boolean
   /** Told of queries that no block takes. */
   readonly #dropped: (query: Query) => void
@@ -27,6 +29,9 @@ export class Router {
   constructor(blocks: readonly RunningBlock[], dropped: (query: Query) => void) {
     this.blocks = blocks
     for (const block of blocks) for (const origin of block.origins) this.#zones.set(origin, block)
+    this.#lengths = Array.from({ length: MAX_NAME + 1 }, (_, length) =>
+      blocks.some(block => block.origins.some(origin => origin.length === length)),
+    )
     this.#anyClass = blocks.some(block => block.plugins.some(plugin => CLASSLESS.has(plugin.name)))
     this.#dropped = dropped
   }
@@ -48,14 +53,16 @@ export class Router {
   #originOf({ key, type }: Query): NameKey | undefined {
     let found: NameKey | undefined
     for (let at = 0; ; at += key.charCodeAt(at) + 1) {
-      const zone = (at === 0 ? key : key.slice(at)) as NameKey
-      const isRoot = zone === ROOT
-      if (this.#zones.has(zone) && !(isRoot && found !== undefined)) {
-        found = zone
-        // A DS record stands in the parent zone (RFC 4035 section 3.1.4.1): look on for one.
-        if (type !== Type.DS) return found
+      const length = key.length - at
+      if (this.#lengths[length] && !(length === ROOT.length && found !== undefined)) {
+        const zone = key.slice(at) as NameKey
+        if (this.#zones.has(zone)) {
+          found = zone
+          // A DS record stands in the parent zone (RFC 4035 section 3.1.4.1): look on for one.
+          if (type !== Type.DS) return found
+        }
       }
-      if (isRoot) return found
+      if (length === ROOT.length) return found
     }
   }
 }

@@ -124,14 +124,14 @@ export class Kubernetes implements Plugin {
   }
 
   current(query: Query): boolean {
-    const origin = this.#origins.find(({ zone }) => isWithin(query.key, zone.origin))
+    const origin = this.#originOf(query.key)
     if (origin === undefined) return false
     if (!origin.falls || this.#unfollow === undefined) return true
     return !this.#fallsThrough(query.key, this.#answer(origin, query))
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
-    const origin = this.#origins.find(({ zone }) => isWithin(query.key, zone.origin))
+    const origin = this.#originOf(query.key)
     if (origin === undefined) return next(query)
     if (this.#unfollow === undefined) return unsynced
     if (query.type === Type.AXFR || query.type === Type.IXFR) return refused
@@ -142,6 +142,12 @@ export class Kubernetes implements Plugin {
       return followed(query, found, { zones: this.#zones, zone: origin.zone, ttl, ask }).then(reply)
     }
     return origin.falls && this.#fallsThrough(query.key, found) ? next(query) : reply(found)
+  }
+
+  #originOf(key: NameKey): ServedOrigin | undefined {
+    // No closure for each packet.
+    for (const origin of this.#origins) if (isWithin(key, origin.zone.origin)) return origin
+    return undefined
   }
 
   #answer({ zone, nameServer }: ServedOrigin, { key, type }: Query): Answer | External {
