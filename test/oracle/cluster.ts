@@ -13,9 +13,6 @@ const longPod = `long-${'p'.repeat(60)}`
 /** Address of the endpoint whose slice names no service. */
 export const unlabelledAddress = '10.9.0.99'
 
-/** Second addresses of dual-stack pods in namespace `shop`. */
-export const secondPodAddresses = ['fd00:10::21', '10.244.1.22']
-
 /** Chains of ExternalName services; each ends in shop/web. */
 export const chainLengths = [3, 10, 11, 12]
 

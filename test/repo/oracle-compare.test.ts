@@ -221,9 +221,14 @@ t.test('a row of the table allows its difference and not the next one', t => {
       finding(asked, 'A', 'ttl', reply(), reply({ answer: [a(asked, '10.96.0.80', 2)] }), 'cache'),
     ],
     [
-      'dual-stack-pod',
-      finding('fd00-10--21.shop.pod.cluster.local', 'A', 'answer', missing, reply()),
-      finding('10-244-1-3.shop.pod.cluster.local', 'A', 'answer', missing, reply()),
+      'any-case',
+      finding('nS.dNS.Cluster.local', 'A', 'rcode', missing, reply()),
+      finding('ns.dns.cluster.local', 'A', 'rcode', missing, reply()),
+    ],
+    [
+      'reverse-labels',
+      finding(`0.${reverseName('fd00:96::85')}`, 'PTR', 'rcode', reply(), missing),
+      finding(reverseName('fd00:96::85'), 'PTR', 'rcode', reply(), missing),
     ],
     [
       'dns-name',
