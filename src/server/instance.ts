@@ -124,6 +124,11 @@ export class Instance {
     this.#listening = addresses
   }
 
+  /** Resolves when the queries that its plugins are working on now are answered. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#routers.values()].map(({ router }) => router.settled()))
+  }
+
   async drain(): Promise<void> {
     await Promise.all(this.#plugins().map(plugin => plugin.drain?.()))
   }

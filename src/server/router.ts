@@ -25,6 +25,8 @@ export class Router {
   readonly #anyClass: boolean
   /** Told of queries that no block takes. */
   readonly #dropped: (query: Query) => void
+  /** Replies that are still being made. */
+  readonly #pending = new Set<Promise<Reply>>()
 
   constructor(blocks: readonly RunningBlock[], dropped: (query: Query) => void) {
     this.blocks = blocks
@@ -47,7 +49,20 @@ export class Router {
       this.#dropped(query)
       return refused
     }
-    return this.#zones.get(origin)!.chain(query.origin === origin ? query : query.with({ origin }))
+    const reply = this.#zones.get(origin)!.chain(query.origin === origin ? query : query.with({ origin }))
+    if (reply instanceof Promise) this.#await(reply)
+    return reply
+  }
+
+  /** Resolves when the replies that are being made now are there. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#pending)
+  }
+
+  #await(reply: Promise<Reply>): void {
+    const done = () => this.#pending.delete(reply)
+    this.#pending.add(reply)
+    reply.then(done, done)
   }
 
   #originOf({ key, type }: Query): NameKey | undefined {

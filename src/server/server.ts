@@ -14,6 +14,7 @@ import type { Metrics } from '../observe/metrics.ts'
 import { DROPPED, trafficMetrics } from '../observe/traffic.ts'
 import type { PluginDefinition } from '../plugin/plugin.ts'
 import { REFUSED } from '../wire/answer.ts'
+import { atMost } from './grace.ts'
 import { type Endpoint, endpointText, Instance, type Surroundings } from './instance.ts'
 import type { Listener } from './listener.ts'
 import { ResourcePool } from './resources.ts'
@@ -40,7 +41,7 @@ export interface ServerOptions {
   readonly fail: (reason: Error) => void
 }
 
-/** How long a listener that closes lets queries in flight be answered. */
+/** How long queries in flight may take to be answered where a listener closes, or the configuration they met is replaced. */
 const GRACE_MS = 5_000
 
 interface Served {
@@ -152,6 +153,8 @@ export class Server {
     this.#instance = next
     this.#release = release
     await Promise.all(leaving.map(listener => listener.close(GRACE_MS)))
+    // Its plugins may still wait for an upstream: to stop them would fail those queries.
+    if (old) await atMost(this.#options.clock, GRACE_MS, old.settled())
     await old?.stop()
     await releaseOld?.()
   }
