@@ -46,10 +46,7 @@ export function responder({ router, log, panics }: RespondOptions): Respond {
       }
       const reply = route.answer(query)
       return reply instanceof Promise
-        ? reply.then(
-            late => finished(query, late),
-            error => failed(query, error),
-          )
+        ? reply.then(late => finished(query, late)).catch(error => failed(query, error))
         : finished(query, reply)
     } catch (error) {
       return failed(query, error)
