@@ -96,14 +96,16 @@ export function isMovable(answer: Answer, first: number): boolean {
 
 /** The answer with record `order[i]` in the place of record `i`; `order` must keep each in its section, and what moves movable. */
 export function reordered(answer: Answer, order: ArrayLike<number>): Answer {
-  const body = new Uint8Array(answer.body.length)
-  const starts = [0]
+  // From the pool: such answers live for one response.
+  const body = Buffer.allocUnsafe(answer.body.length)
+  let starts: number[] | undefined
   let at = 0
   for (let i = 0; i < answer.starts.length - 1; i++) {
     const end = answer.starts[order[i]! + 1]!
     // Records are short: a loop costs less than a view of each.
     for (let from = answer.starts[order[i]!]!; from < end; from++) body[at++] = answer.body[from]!
-    starts.push(at)
+    if (at !== answer.starts[i + 1]) starts ??= answer.starts.slice()
+    if (starts) starts[i + 1] = at
   }
-  return { ...answer, body, starts }
+  return { ...answer, body, starts: starts ?? answer.starts }
 }
