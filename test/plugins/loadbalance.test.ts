@@ -101,13 +101,19 @@ t.test('whatever the answer holds, records and sections stay as they are but for
   const isSorted = (lines: string[]) =>
     lines.every((line, i) => i === 0 || lines[i - 1]![0] !== line[0] || rank(lines[i - 1]!) <= rank(line))
   await fc.assert(
-    fc.asyncProperty(section, section, section, fc.double({ min: 0, max: 0.99, noNaN: true }), async (a, b, c, chance) => {
-      const texts = { answers: a, authorities: b, additionals: c }
-      const { lines, was } = await through('loadbalance', texts, { random: () => chance })
-      t.strictSame(lines.toSorted(), was.toSorted())
-      t.ok(isSorted(lines), lines.join('\n'))
-    }),
-    { numRuns: 300 },
+    fc.asyncProperty(
+      section,
+      section,
+      section,
+      fc.double({ min: 0, max: 0.99, noNaN: true }),
+      async (a, b, c, chance) => {
+        const texts = { answers: a, authorities: b, additionals: c }
+        const { lines, was } = await through('loadbalance', texts, { random: () => chance })
+        t.strictSame(lines.toSorted(), was.toSorted())
+        t.ok(isSorted(lines), lines.join('\n'))
+      },
+    ),
+    { numRuns: 300, seed: 1 },
   )
 })
 
