@@ -128,8 +128,7 @@ export class Server {
       }
     } catch (error) {
       await Promise.all(opened.flatMap(({ listeners }) => listeners.map(listener => listener.close(0))))
-      await next?.stop()
-      await resources.release()
+      await this.#retire(next, resources.release)
       throw error
     }
     await this.#commit(next, opened, resources.release)
@@ -153,10 +152,20 @@ export class Server {
     this.#instance = next
     this.#release = release
     await Promise.all(leaving.map(listener => listener.close(GRACE_MS)))
-    // Its plugins may still wait for an upstream: to stop them would fail those queries.
-    if (old) await atMost(this.#options.clock, GRACE_MS, old.settled())
-    await old?.stop()
-    await releaseOld?.()
+    await this.#retire(old, releaseOld)
+  }
+
+  /** Stops a generation that gets no more queries. It is not being served, so what goes wrong here is only told. */
+  async #retire(instance: Instance | undefined, release: (() => Promise<void>) | undefined): Promise<void> {
+    const { clock, log } = this.#options
+    try {
+      // Its plugins may still wait for an upstream: to stop them would fail those queries.
+      if (instance) await atMost(clock, GRACE_MS, instance.settled())
+      await instance?.stop()
+    } catch (error) {
+      log.error(`a plugin of the old configuration did not stop: ${messageOf(error)}`)
+    }
+    await release?.()
   }
 
   async #open(endpoint: Endpoint, router: Router): Promise<Served> {
