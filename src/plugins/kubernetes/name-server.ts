@@ -65,7 +65,7 @@ export class NameServers {
   }
 
   #addresses(): NamedAddress[] {
-    const services = this.#local.flatMap(address => this.#zones.servicesAt(address))
+    const services = [...new Set(this.#local.flatMap(address => this.#zones.servicesAt(address)))]
     if (services.length === 0) {
       return this.#local.flatMap(address => named(NAME_SERVER, address))
     }
