@@ -1,5 +1,6 @@
 /** The name servers of a zone: the services that stand before this server, or its own addresses. */
 import t from 'tap'
+import type { ClusterObject } from '../../src/cluster/objects.ts'
 import { NameServers } from '../../src/plugins/kubernetes/name-server.ts'
 import type { Answer } from '../../src/wire/answer.ts'
 import { keyFromText } from '../../src/wire/name.ts'
@@ -10,7 +11,7 @@ import { cluster, service, slice } from '../helpers/cluster.ts'
 
 const APEX = 'cluster.local.'
 
-function nameServers(local: readonly string[], ...objects: Parameters<typeof cluster>) {
+function nameServers(local: readonly string[], ...objects: readonly ClusterObject[]) {
   const naming = { endpointPodNames: false, ignoreEmptyService: false }
   const zones = new ClusterZones({
     ...naming,
