@@ -87,18 +87,10 @@ export class Query {
   }
 }
 
-export interface QueryFields {
-  readonly packet: Uint8Array
-  readonly peer: Peer
-  readonly bits: number
-  readonly name: Uint8Array
-  readonly key: NameKey
-  readonly type: number
-  readonly class: number
-  readonly edns: Edns | undefined
-  readonly origin: NameKey
-  readonly depth: number
-}
+export type QueryFields = Pick<
+  Query,
+  'packet' | 'peer' | 'bits' | 'name' | 'key' | 'type' | 'class' | 'edns' | 'origin' | 'depth'
+>
 
 /**
  * A request that is not served: answered with `rcode` and, where `questionEnd` says so, its question; `rcode` undefined means

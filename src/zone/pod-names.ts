@@ -3,7 +3,8 @@
  */
 import type { ClusterView } from '../cluster/contract.ts'
 import type { Pod } from '../cluster/objects.ts'
-import { octetsOf, undashed } from './address.ts'
+import { addressOctets } from '../wire/address.ts'
+import { undashed } from './address.ts'
 import type { Item } from './service-names.ts'
 
 export type PodMode = 'disabled' | 'insecure' | 'verified'
@@ -19,7 +20,7 @@ export function podItems(labels: readonly string[], mode: PodMode, view: Cluster
   if (mode === 'disabled' || labels.length < 3 || labels.length > 5) return []
   const [label, namespace] = labels.slice(-3) as [string, string]
   const host = undashed(label)
-  const octets = octetsOf(host)
+  const octets = addressOctets(host)
   if (octets === undefined) return []
   const item: Item = { host, octets, port: 0, target: [label, namespace, 'pod'] }
   if (mode === 'insecure') return [item]

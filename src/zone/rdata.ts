@@ -1,4 +1,5 @@
 /** Compiles the few kinds of answers that a cluster zone has. Owner names always point at the question. */
+import { addressType } from '../wire/address.ts'
 import { type Answer, COPIED } from '../wire/answer.ts'
 import { nameOf } from '../wire/name.ts'
 import { encode, type Record } from '../wire/record.ts'
@@ -21,7 +22,7 @@ export function addressAnswer(addresses: readonly Uint8Array[], ttl: number, nam
   for (const [i, octets] of addresses.entries()) {
     const at = i * size
     view.setUint16(at, 0xc000 | HEADER)
-    view.setUint16(at + 2, first.length === 4 ? Type.A : Type.AAAA)
+    view.setUint16(at + 2, addressType(first))
     view.setUint16(at + 4, Class.IN)
     view.setUint32(at + 6, ttl)
     view.setUint16(at + 10, octets.length)
@@ -43,7 +44,7 @@ export function addressAnswer(addresses: readonly Uint8Array[], ttl: number, nam
 
 /** One address record; `owner` as in `Record`. */
 export function addressRecord(owner: Record['owner'], octets: Uint8Array, ttl: number): Record {
-  return { owner, type: octets.length === 4 ? Type.A : Type.AAAA, class: Class.IN, ttl, rdata: octets }
+  return { owner, type: addressType(octets), class: Class.IN, ttl, rdata: octets }
 }
 
 /** A CNAME, PTR or NS record, whose data is a name. */

@@ -3,10 +3,10 @@
  * (in any slice, also of services that do not exist).
  */
 import type { EndpointSlice, Key, Service } from '../cluster/objects.ts'
+import { addressOctets, reverseName } from '../wire/address.ts'
 import type { Answer } from '../wire/answer.ts'
 import { type NameKey, nameOf } from '../wire/name.ts'
 import { Type } from '../wire/types.ts'
-import { octetsOf, reverseKey } from './address.ts'
 import { sameAnswer } from './node.ts'
 import { answerOf, nameRecord } from './rdata.ts'
 import { endpointLabel, type NamingOptions } from './service-names.ts'
@@ -66,12 +66,12 @@ export class ReverseTable {
       for (const endpoint of slice.endpoints) {
         if (!endpoint.ready) continue
         for (const address of endpoint.addresses) {
-          const octets = octetsOf(address)
+          const octets = addressOctets(address)
           const labels = endpointLabel(endpoint, address, this.#options).split('.')
           const target = nameOf([...labels, slice.serviceName, slice.namespace, 'svc'], this.#origin)
           // A slice without the service-name label has no name to give.
           if (octets === undefined || target === undefined) continue
-          const name = reverseKey(octets)
+          const name = reverseName(octets)
           const targets = claims.get(name)?.targets ?? []
           const known = targets.some(other => Buffer.compare(other, target) === 0)
           claims.set(name, { service: key, isCluster: false, targets: known ? targets : [...targets, target] })
@@ -79,10 +79,10 @@ export class ReverseTable {
       }
     }
     for (const address of service?.clusterIPs ?? []) {
-      const octets = octetsOf(address)
+      const octets = addressOctets(address)
       const target = nameOf([service!.name, service!.namespace, 'svc'], this.#origin)
       if (octets === undefined || target === undefined) continue
-      claims.set(reverseKey(octets), { service: key, isCluster: true, targets: [target] })
+      claims.set(reverseName(octets), { service: key, isCluster: true, targets: [target] })
     }
     return claims
   }

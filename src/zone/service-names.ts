@@ -3,7 +3,8 @@
  * sections 2.3 to 2.5, as CoreDNS 1.15 reads it). Origins, TTLs and octets come later, in `node.ts`.
  */
 import type { Endpoint, EndpointSlice, Service } from '../cluster/objects.ts'
-import { dashed, octetsOf } from './address.ts'
+import { addressOctets } from '../wire/address.ts'
+import { dashed } from './address.ts'
 
 /** An address (or, for FQDN slices and ExternalName, a name) that stands behind a name, at a port. */
 export interface Item {
@@ -133,7 +134,7 @@ function portLabels({ name, protocol }: PortItem): string {
 
 /** An address is no name: CoreDNS leaves a service that has one out altogether. */
 function externalItems(service: Service, base: readonly string[]): Item[] {
-  if (octetsOf(service.externalName) !== undefined) return []
+  if (addressOctets(service.externalName) !== undefined) return []
   return [{ host: service.externalName, octets: undefined, port: -1, target: base }]
 }
 
@@ -147,7 +148,11 @@ function itemsOf(service: Service, endpoints: readonly EndpointItem[], base: rea
   if (service.headless) return endpoints
   const ports = service.ports.length > 0 ? service.ports : [NO_PORT]
   return ports.flatMap(({ name, protocol, port }) =>
-    service.clusterIPs.map(host => ({ name, protocol, item: { host, octets: octetsOf(host), port, target: base } })),
+    service.clusterIPs.map(host => ({
+      name,
+      protocol,
+      item: { host, octets: addressOctets(host), port, target: base },
+    })),
   )
 }
 
@@ -163,7 +168,7 @@ function endpointItems(
       if (!endpoint.ready) continue
       for (const host of endpoint.addresses) {
         const label = endpointLabel(endpoint, host, options)
-        const octets = octetsOf(host)
+        const octets = addressOctets(host)
         const target = [...label.split('.'), ...base]
         for (const { name, protocol, port } of ports) {
           items.push({ label, name, protocol, item: { host, octets, port: port ?? -1, target } })

@@ -5,9 +5,9 @@ import type { Changes, ClusterView, Projection } from '../../src/cluster/contrac
 import { parseSelector } from '../../src/cluster/labels.ts'
 import { type ClusterObject, type Kind, keyOf } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
+import { addressOctets, reverseName } from '../../src/wire/address.ts'
 import { keyFromText, labelsOf, type NameKey } from '../../src/wire/name.ts'
 import { Type } from '../../src/wire/types.ts'
-import { octetsOf, reverseKey } from '../../src/zone/address.ts'
 import { ClusterZones, type ZoneOptions } from '../../src/zone/cluster-zones.ts'
 import { type EndpointSpec, kinds, namespace, pod, service, slice } from '../helpers/cluster.ts'
 
@@ -155,7 +155,7 @@ function questions(...compared: readonly ClusterZones[]): [zone: number, key: Na
     )
     for (const { zones } of compared) for (const key of zones[i]!.keys()) keys.add(key as NameKey)
     for (const address of [...clusterIPs, ...endpointIPs]) {
-      const name = reverseKey(octetsOf(address)!)
+      const name = reverseName(addressOctets(address)!)
       if (name.endsWith(zone.origin)) keys.add(name)
     }
     return [...keys].map(key => [i, key] as [number, NameKey])

@@ -1,10 +1,10 @@
 import t from 'tap'
+import { addressOctets, reverseName } from '../../src/wire/address.ts'
 import { textFromKey } from '../../src/wire/name.ts'
-import { octetsOf, reverseKey } from '../../src/zone/address.ts'
 import { cluster, namespace, pod, service, slice } from '../helpers/cluster.ts'
 import { check, serveCluster } from './asking.ts'
 
-const ptr = (address: string) => `${textFromKey(reverseKey(octetsOf(address)!))} PTR`
+const ptr = (address: string) => `${textFromKey(reverseName(addressOctets(address)!))} PTR`
 
 t.test('a cluster address has the name of its service, an endpoint one for each service', async t => {
   const state = cluster(

@@ -3,11 +3,11 @@
  * under `ns.dns.<zone>`.
  */
 import { networkInterfaces } from 'node:os'
+import { addressOctets } from '../../wire/address.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { nameOf } from '../../wire/name.ts'
 import type { Record } from '../../wire/record.ts'
 import { Type } from '../../wire/types.ts'
-import { octetsOf } from '../../zone/address.ts'
 import { type ClusterZones, NAME_SERVER } from '../../zone/cluster-zones.ts'
 import type { OriginZone } from '../../zone/origin-zone.ts'
 import { addressAnswer, addressRecord, answerOf, nameRecord } from '../../zone/rdata.ts'
@@ -85,6 +85,6 @@ export class NameServers {
 }
 
 function named(labels: readonly string[], address: string): NamedAddress[] {
-  const octets = octetsOf(address)
+  const octets = addressOctets(address)
   return octets === undefined ? [] : [{ labels, octets }]
 }
