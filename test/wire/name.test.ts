@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   isWithin,
+  isWithinAny,
   keyFromText,
   keyOfName,
   labelsOf,
@@ -127,6 +128,12 @@ t.test('a name is within a zone at label boundaries only', async t => {
     ['x\\001b', 'b'],
   ]
   for (const [text, zone] of without) t.equal(isWithin(key(text), key(zone)), false, `${text} in ${zone}`)
+})
+
+t.test('a name is within one of several zones', async t => {
+  t.equal(isWithinAny(key('a.b'), [key('c'), key('b')]), true)
+  t.equal(isWithinAny(key('a.b'), [key('c'), key('d')]), false)
+  t.equal(isWithinAny(key('a.b'), []), false)
 })
 
 t.test('a name is within each of its parents', async t => {
