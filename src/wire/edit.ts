@@ -78,17 +78,18 @@ function pointing(record: Record, name: Uint8Array): Record {
 }
 
 /**
- * Whether the records from index `first` on may change places as bytes: they are addresses that hold no name, only a pointer to
- * before them all; and as pointers go backwards, no record in front can point at them.
+ * Whether the records from index `first` on may change places as bytes: they are addresses, whose owners are spelled out or point
+ * to before them all; and as pointers go backwards, no record in front can point at them.
  */
 export function isMovable(answer: Answer, first: number): boolean {
   const { body, starts, nameLength } = answer
   // Where the first of them stands in a message; with a longer name than the answer was made for it stands further back still.
   const firstAt = HEADER + nameLength + 4 + starts[first]!
   for (let i = first; i < starts.length - 1; i++) {
-    const at = starts[i]!
-    if (body[at]! < 0xc0 || (((body[at]! & 0x3f) << 8) | body[at + 1]!) >= firstAt) return false
-    const type = (body[at + 2]! << 8) | body[at + 3]!
+    let at = starts[i]!
+    while (body[at]! !== 0 && body[at]! < 0xc0) at += body[at]! + 1
+    if (body[at]! !== 0 && (((body[at]! & 0x3f) << 8) | body[++at]!) >= firstAt) return false
+    const type = (body[at + 1]! << 8) | body[at + 2]!
     if (type !== Type.A && type !== Type.AAAA) return false
   }
   return true

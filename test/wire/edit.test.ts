@@ -94,4 +94,6 @@ t.test('isMovable: addresses whose owner points before them, to the end', async 
   const own = ['b.test. 1 IN A 192.0.2.1', 'b.test. 1 IN A 192.0.2.2', 'b.test. 1 IN A 192.0.2.3']
   t.equal(isMovable(answerTo(www, { answers: own }), 0), false, 'the first spells the name, the others point at it')
   t.equal(isMovable(answerTo(www, { answers: own }), 1), true)
+  const different = ['b.test. 1 IN A 192.0.2.1', 'c.example. 1 IN A 192.0.2.2']
+  t.equal(isMovable(answerTo(www, { answers: different }), 0), true, 'each spells its own')
 })
