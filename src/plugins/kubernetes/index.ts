@@ -3,7 +3,7 @@
  * SERVFAIL, never another server's answer.
  */
 import type { ClusterView } from '../../cluster/contract.ts'
-import { PortolanError } from '../../errors.ts'
+import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
@@ -104,8 +104,8 @@ export class Kubernetes implements Plugin {
     } finally {
       patience.abort()
     }
-    // A failure after the start: the source itself has said why, and goes on trying.
-    following.catch(error => log.error(String(error)))
+    // It can still fail, but for the abort of a stop: a token file that is found to be missing only now.
+    following.catch(error => this.#stopped || log.error(messageOf(error)))
   }
 
   async stop(): Promise<void> {
