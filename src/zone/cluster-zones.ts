@@ -50,7 +50,7 @@ export class ClusterZones implements Projection {
   /** The names of each service, without origin, as they stand in the tables. */
   readonly #names = new Map<Key, readonly string[]>()
   readonly #byNamespace = new Map<string, Set<Key>>()
-  /** With `zonal`, the topology zones of each headless service's endpoints: its zonal names are made when asked. */
+  /** With `zonal`, the topology zones of each headless service's endpoints: zonal names are made when asked. */
   readonly #topology = new Map<Key, string>()
 
   constructor(options: ZoneOptions) {
@@ -211,7 +211,8 @@ export class ClusterZones implements Projection {
     const before = this.#topology.get(key)
     if (slices === undefined) return this.#topology.delete(key)
     const endpoints = slices.flatMap(slice => slice.endpoints).filter(({ ready }) => ready)
-    const after = JSON.stringify(endpoints.map(({ zone }) => zone.toLowerCase()))
+    const places = endpoints.flatMap(({ zone, addresses }) => addresses.map(host => `${zone.toLowerCase()} ${host}`))
+    const after = [...new Set(places)].join('\n')
     this.#topology.set(key, after)
     return after !== before
   }

@@ -85,6 +85,13 @@ t.test('an SRV target may be pointed at', async t => {
   t.equal(hex(body.subarray(starts[1]!, starts[1]! + 2)), hex(Uint8Array.of(0xc0, 12 + 15 + 4 + 12 + 6)))
 })
 
+t.test('what a pointer cannot reach is spelled again', async t => {
+  const filler = record(0, Type.NULL, Buffer.alloc(0x4000))
+  const far = record(name('far.test'), Type.NS, name('far.test'))
+  const { body, starts } = encode(only(filler, far), 1)
+  t.equal(hex(body.subarray(starts[1]! + 10 + 10)), `${hex(name('far.test'))}`)
+})
+
 t.test('rdata that is not what its type should have is kept', async t => {
   const rows: readonly (readonly [number, string])[] = [
     [Type.MX, '00'],
