@@ -196,8 +196,8 @@ function dataText(record: PacketAnswer): string {
   }
 }
 
-/** Resources in which every cluster is the test's own. */
-function withCluster(resources: Resources, state: ClusterState): Resources {
+/** Resources in which every cluster is the given one. */
+export function withCluster(resources: Resources, state: ClusterState): Resources {
   const follower = { state, synced: Promise.resolve(), follow: async () => undefined, close: () => undefined }
   return {
     share: (key, create) =>
