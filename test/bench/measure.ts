@@ -110,11 +110,12 @@ function lostShare({ answered, lost }: Load): number {
 }
 
 /** The value that the share `q` of the sorted values does not pass. */
-export function quantile(sorted: readonly number[], q: number): number {
+function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN
 }
 
-export function mediansOf(rounds: readonly Figures[]): Figures {
+/** Figure by figure; of the two in the middle the lower. */
+function mediansOf(rounds: readonly Figures[]): Figures {
   const median = (key: keyof Figures) =>
     quantile(
       rounds.map(round => round[key]).sort((a, b) => a - b),
