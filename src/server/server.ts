@@ -97,11 +97,12 @@ export class Server {
   /** Lets plugins drain while queries are still answered, answers what is in flight, and gives everything back. */
   stop(): Promise<void> {
     return this.#inTurn(async () => {
-      await this.#instance?.drain()
+      const { log } = this.#options
+      await this.#instance?.drain().catch(error => log.error(`a plugin did not drain: ${messageOf(error)}`))
       const listeners = this.listeners
       this.#served.clear()
       await Promise.all(listeners.map(listener => listener.close(GRACE_MS)))
-      await this.#instance?.stop()
+      await this.#instance?.stop().catch(error => log.error(`a plugin did not stop: ${messageOf(error)}`))
       await this.#release?.()
       this.#instance = undefined
       this.#release = undefined

@@ -197,14 +197,18 @@ function readRecord(packet: Uint8Array, at: number, end: number) {
   }
 }
 
+/** A name has at most 127 labels, and between two of them one pointer is enough; CoreDNS follows as many. */
+const MAX_POINTERS = 126
+
 /**
- * The position behind a possibly compressed name, or undefined where the name is broken. Every pointer must go backwards, which
- * bounds the walk.
+ * The position behind a possibly compressed name, or undefined where the name is broken. Every pointer must go backwards, and
+ * there may be only so many: otherwise a message of nothing but pointers would take its square in steps.
  */
 export function skipName(packet: Uint8Array, at: number, end: number): number | undefined {
   let behind: number | undefined
   let lowest = at
   let size = 0
+  let pointers = 0
   for (;;) {
     const length = at < end ? packet[at]! : 256
     if (length === 0) return size < MAX_NAME ? (behind ?? at + 1) : undefined
@@ -212,7 +216,7 @@ export function skipName(packet: Uint8Array, at: number, end: number): number | 
       if (at + 1 >= end) return undefined
       const target = ((length & 0x3f) << 8) | packet[at + 1]!
       behind ??= at + 2
-      if (target >= lowest || target < HEADER) return undefined
+      if (target >= lowest || target < HEADER || ++pointers > MAX_POINTERS) return undefined
       lowest = at = target
     } else if (length <= 63) {
       size += length + 1

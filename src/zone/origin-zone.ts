@@ -34,10 +34,6 @@ export class OriginZone {
     this.#negative.clear()
   }
 
-  get size(): number {
-    return this.#nodes.size
-  }
-
   node(key: string): Node | undefined {
     return this.#nodes.get(key)
   }

@@ -1,11 +1,11 @@
-import { decode, encode } from 'dns-packet'
+import { decode } from 'dns-packet'
 import t from 'tap'
 import { keyFromText, nameFromText, nameToText, ROOT } from '../../src/wire/name.ts'
 import { makeQuery, Query, type Refusal, readQuery, skipName } from '../../src/wire/query.ts'
 import { Bit, Class, DO, HEADER, Rcode, Type } from '../../src/wire/types.ts'
-import { packets } from './packets.ts'
+import { damaged, goodQueries } from './damage.ts'
 import { tcp, udp } from './peers.ts'
-import { type Chance, chance, newSeed } from './random.ts'
+import { chance, newSeed } from './random.ts'
 
 const bytes = (hex: string) => Buffer.from(hex.replace(/\s/g, ''), 'hex')
 
@@ -127,76 +127,6 @@ t.test('queries of our own', async t => {
   t.equal(makeQuery(name, Type.A, { peer: tcp, bits: 0x2010 }).bits, Bit.CD, 'always of opcode QUERY')
 })
 
-/** Packets that ought to be accepted, as they come and from an independent writer. */
-function goodQueries(): Buffer[] {
-  const names = ['.', 'a', 'web.shop.svc.cluster.local', '_http._tcp.web.shop.svc.cluster.local', 'x'.repeat(63)]
-  const written = names.flatMap(name =>
-    (['A', 'AAAA', 'SRV', 'PTR', 'TXT'] as const).flatMap(type => [
-      encode({ type: 'query', id: 7, questions: [{ type, name }] }),
-      encode({
-        type: 'query',
-        id: 8,
-        questions: [{ type, name }],
-        additionals: [
-          {
-            type: 'OPT',
-            name: '.',
-            udpPayloadSize: 1232,
-            extendedRcode: 0,
-            ednsVersion: 0,
-            flags: DO,
-            flag_do: true,
-            options: [
-              { code: 12, length: 8 },
-              { code: 8, family: 1, sourcePrefixLength: 24, scopePrefixLength: 0, ip: '192.0.2.0' },
-            ],
-          },
-        ],
-      }),
-    ]),
-  )
-  const listed = ['headers', 'names', 'edns'].flatMap(packets).map(({ request }) => request)
-  return [...written, ...listed.filter(request => readQuery(request, udp) instanceof Query)]
-}
-
-const room = Buffer.alloc(4096)
-
-/** A random packet or, mostly, a good one with some damage; valid until the next call. */
-function damaged(corpus: readonly Buffer[], { below, pick }: Chance): Buffer {
-  if (below(16) === 0) {
-    const size = below(80)
-    for (let i = 0; i < size; i++) room[i] = below(256)
-    return room.subarray(0, size)
-  }
-  let size = pick(corpus).copy(room)
-  for (let damages = below(4); damages > 0 && size > 0; damages--) {
-    const at = below(size)
-    switch (below(6)) {
-      case 0:
-        room[at]! ^= 1 << below(8)
-        break
-      case 1:
-        room[at] = below(256)
-        break
-      case 2:
-        room.writeUInt16BE(pick([0, 1, 2, 3, 255, 256, 65_535]), 4 + 2 * below(4))
-        break
-      case 3:
-        size = at
-        break
-      case 4: {
-        const length = Math.min(below(40), size - at, room.length - size)
-        room.copy(room, at + length, at, size)
-        size += length
-        break
-      }
-      default:
-        if (size > HEADER) room[HEADER + below(size - HEADER)] = pick([0, 1, 41, 63, 64, 128, 192, 255])
-    }
-  }
-  return room.subarray(0, size)
-}
-
 /** Whether dns-packet reads the same question; the counts of records are cleared, so that it looks at nothing else. */
 function agrees(query: Query): boolean {
   const packet = Buffer.from(query.packet.subarray(0, HEADER + query.name.length + 4))
@@ -230,10 +160,17 @@ function numberOf(text: string, names: ReadonlyMap<string, number>): number {
   return names.get(text) ?? Number(text.replace(/^UNKNOWN_/, ''))
 }
 
+t.test('skipName: a chain of pointers has an end', async t => {
+  const chain = Buffer.alloc(HEADER + 1 + 2 * 200)
+  for (let at = HEADER + 1, target = HEADER; at < chain.length; target = at, at += 2)
+    chain.writeUInt16BE(0xc000 | target, at)
+  t.equal(skipName(chain, HEADER + 1 + 2 * 125, chain.length), HEADER + 1 + 2 * 126, '126 pointers')
+  t.equal(skipName(chain, HEADER + 1 + 2 * 126, chain.length), undefined, '127')
+})
+
 t.test('a million packets: refused, or understood as an independent reader does', async t => {
   const source = chance(newSeed(t))
   const corpus = goodQueries()
-  const started = performance.now()
   let understood = 0
   for (let i = 0; i < 1_000_000; i++) {
     const packet = damaged(corpus, source)
@@ -245,7 +182,5 @@ t.test('a million packets: refused, or understood as an independent reader does'
       t.fail(`repeats what is not there: ${packet.toString('hex')}`)
     }
   }
-  t.comment(`${understood} understood in ${Math.round(performance.now() - started)} ms`)
   t.ok(understood > 300_000, 'most were not damaged beyond recognition')
-  t.ok(performance.now() - started < 20_000)
 })

@@ -36,7 +36,7 @@ export class Entry {
     this.rcode = answer.rcode
     this.lastGood = fields.lastGood
     this.#storedMs = fields.storedMs
-    this.#name = query.name.slice()
+    this.#name = new Uint8Array(query.name)
     this.#told = { ...answer, bits: answer.bits & KEPT, copied: COPIED }
     this.#toldTtl = fields.ttl
   }
