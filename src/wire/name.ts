@@ -88,7 +88,8 @@ export function keyOfName(name: Uint8Array, at = 0): NameKey {
   return lowered(name, at, end + 1)
 }
 
-const scratch = Buffer.alloc(MAX_NAME)
+/** `latin1Slice` is what `toString('latin1')` ends in; called directly it saves 0.04 us a query. */
+const scratch = Buffer.alloc(MAX_NAME) as Buffer & { latin1Slice(start: number, end: number): string }
 
 /** The key of the `end - at` octets of a name whose bounds are already known. */
 export function lowered(name: Uint8Array, at: number, end: number): NameKey {
@@ -97,7 +98,7 @@ export function lowered(name: Uint8Array, at: number, end: number): NameKey {
     // A length octet is at most 63 and so never looks like a letter.
     scratch[i - at] = octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet
   }
-  return scratch.toString('latin1', 0, end - at) as NameKey
+  return scratch.latin1Slice(0, end - at) as NameKey
 }
 
 /** The key of a name's text form; undefined where the text is not a name. */

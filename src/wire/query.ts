@@ -36,8 +36,7 @@ export class Query {
   readonly peer: Peer
   /** The header's second word. */
   readonly bits: number
-  /** The name in wire form, letter case as asked. */
-  readonly name: Uint8Array
+  /** The name, which stands in the packet behind the header; as many characters as it has octets there. */
   readonly key: NameKey
   readonly type: number
   readonly class: number
@@ -51,13 +50,17 @@ export class Query {
     this.packet = fields.packet
     this.peer = fields.peer
     this.bits = fields.bits
-    this.name = fields.name
     this.key = fields.key
     this.type = fields.type
     this.class = fields.class
     this.edns = fields.edns
     this.origin = fields.origin
     this.depth = fields.depth
+  }
+
+  /** The name in wire form, letter case as asked: a view of the packet, made anew each time as most queries need none. */
+  get name(): Uint8Array {
+    return this.packet.subarray(HEADER, HEADER + this.key.length)
   }
 
   get id(): number {
@@ -89,7 +92,7 @@ export class Query {
 
 export type QueryFields = Pick<
   Query,
-  'packet' | 'peer' | 'bits' | 'name' | 'key' | 'type' | 'class' | 'edns' | 'origin' | 'depth'
+  'packet' | 'peer' | 'bits' | 'key' | 'type' | 'class' | 'edns' | 'origin' | 'depth'
 >
 
 /**
@@ -166,7 +169,6 @@ export function readQuery(packet: Uint8Array, peer: Peer): Query | Refusal {
     packet,
     peer,
     bits,
-    name: packet.subarray(HEADER, nameEnd),
     key: lowered(packet, HEADER, nameEnd),
     type,
     class: klass,
@@ -275,7 +277,6 @@ export function makeQuery(name: Uint8Array, type: number, like: Pick<Query, 'pee
     packet,
     peer: like.peer,
     bits,
-    name: packet.subarray(HEADER, at),
     key: lowered(packet, HEADER, at),
     type,
     class: Class.IN,

@@ -20,6 +20,8 @@ export class Cache implements Plugin {
   readonly #store: Store
   readonly #prefetches: Counter
   readonly #servedStale: Counter
+  /** What became of answers that passed by. */
+  readonly #told = new WeakMap<Answer, Answer>()
   /** The links that know at once whether they answer a query themselves. */
   #current: readonly (Plugin | Fixture)[] = []
 
@@ -41,9 +43,7 @@ export class Cache implements Plugin {
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
     if (!this.#serves(query)) return next(query)
-    if (this.#current.some(plugin => plugin.current?.(query))) {
-      return then(next(query), reply => adjusted(query, reply, this.#judge(query, reply)))
-    }
+    if (this.#isCurrent(query)) return then(next(query), reply => this.#passed(query, reply))
     const nowMs = this.#context.clock.monotonic()
     const key = keyOf(query)
     const entry = this.#store.find(key, nowMs)
@@ -58,6 +58,24 @@ export class Cache implements Plugin {
   #serves(query: Query): boolean {
     if (query.opcode !== Opcode.QUERY || query.type === Type.AXFR || query.type === Type.IXFR) return false
     return isWithinAny(query.key, this.#options.zones)
+  }
+
+  #isCurrent(query: Query): boolean {
+    for (const plugin of this.#current) if (plugin.current?.(query)) return true
+    return false
+  }
+
+  /**
+   * A reply that is not kept is told as it would be from the cache. What becomes of it depends on the answer alone, and a zone
+   * gives the same one many times.
+   */
+  #passed(query: Query, reply: Reply): Reply {
+    let told = this.#told.get(reply.answer)
+    if (told === undefined) {
+      told = adjusted(query, reply, this.#judge(query, reply)).answer
+      this.#told.set(reply.answer, told)
+    }
+    return told === reply.answer ? reply : { ...reply, answer: told }
   }
 
   #judge(query: Query, { answer }: Reply): Verdict {

@@ -33,9 +33,9 @@ interface Found {
 /** The answer to an A or AAAA query for a name that stands for others; NODATA where nothing comes of them. */
 export async function followed(query: Query, external: External, following: Following): Promise<Answer> {
   const found = await follow(query, query.key, 0, external, [], following)
-  if (found.records.length === 0) return following.zone.nodata(query.name.length)
+  if (found.records.length === 0) return following.zone.nodata(query.key.length)
   const bits = AUTHORITATIVE.bits | (found.truncated ? Bit.TC : 0)
-  return encode({ answers: found.records, authorities: [], additionals: [] }, query.name.length, { bits })
+  return encode({ answers: found.records, authorities: [], additionals: [] }, query.key.length, { bits })
 }
 
 async function follow(
