@@ -153,12 +153,13 @@ export function nameOf(labels: readonly string[], suffix: Uint8Array): Uint8Arra
   let size = suffix.length
   for (const label of labels) size += label.length + 1
   if (size > MAX_NAME) return undefined
-  const name = Buffer.allocUnsafe(size)
+  // Not from Buffer's pool: names are kept, and one would keep a whole slab of others' octets.
+  const name = new Uint8Array(size)
   let at = 0
   for (const label of labels) {
     if (label.length === 0 || label.length > MAX_LABEL) return undefined
     name[at++] = label.length
-    at += name.write(label, at, 'latin1')
+    for (let i = 0; i < label.length; i++) name[at++] = label.charCodeAt(i)
   }
   name.set(suffix, at)
   return name

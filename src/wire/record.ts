@@ -55,9 +55,11 @@ const expandedOnly = new Map<number, { readonly before: number; readonly count: 
 
 const POINTER = 0xc000
 
-/** A growing buffer that remembers where each name was written. */
+/** Where answers are put together, one at a time; grows to the largest. */
+let scratch = Buffer.allocUnsafeSlow(4096)
+
+/** Writes into `scratch`, and remembers where each name was written. */
 class Writer {
-  bytes = Buffer.allocUnsafe(512)
   at = 0
   readonly base: number
   /** Spelled names by their exact octets: compression must not change the letter case that clients see. */
@@ -68,26 +70,31 @@ class Writer {
   }
 
   room(size: number): void {
-    if (this.at + size <= this.bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.at + size))
-    this.bytes.copy(grown, 0, 0, this.at)
-    this.bytes = grown
+    if (this.at + size <= scratch.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, this.at + size))
+    scratch.copy(grown, 0, 0, this.at)
+    scratch = grown
   }
 
   uint16(value: number): void {
-    this.at = this.bytes.writeUInt16BE(value, this.at)
+    this.at = scratch.writeUInt16BE(value, this.at)
+  }
+
+  uint32(value: number): void {
+    this.at = scratch.writeUInt32BE(value, this.at)
   }
 
   octets(octets: Uint8Array): void {
-    this.bytes.set(octets, this.at)
+    scratch.set(octets, this.at)
     this.at += octets.length
   }
 
   /** Writes a name; with `compress` as a pointer to the longest tail that was written before. */
   name(name: Uint8Array, compress: boolean): void {
+    const text = Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
     let at = 0
     while (name[at] !== 0) {
-      const tail = Buffer.from(name.buffer, name.byteOffset + at, name.length - at).toString('latin1')
+      const tail = text.slice(at)
       const target = this.written.get(tail)
       if (target !== undefined && compress) {
         this.uint16(POINTER | target)
@@ -96,10 +103,9 @@ class Writer {
       const position = this.base + this.at
       if (target === undefined && position < 0x4000) this.written.set(tail, position)
       const next = at + name[at]! + 1
-      this.octets(name.subarray(at, next))
-      at = next
+      while (at < next) scratch[this.at++] = name[at++]!
     }
-    this.bytes[this.at++] = 0
+    scratch[this.at++] = 0
   }
 }
 
@@ -111,21 +117,22 @@ class Writer {
 export function encode(sections: Sections, nameLength: number, header: Header = {}): Answer {
   const records = [...sections.answers, ...sections.authorities, ...sections.additionals]
   const writer = new Writer(HEADER + nameLength + 4)
-  const starts: number[] = []
-  for (const record of records) {
-    starts.push(writer.at)
+  // Of the exact size: what `push` keeps in reserve would add up over a zone.
+  const starts = new Array<number>(records.length + 1)
+  for (const [i, record] of records.entries()) {
+    starts[i] = writer.at
     writer.room((typeof record.owner === 'number' ? 2 : record.owner.length) + 10 + record.rdata.length + 1)
     if (typeof record.owner === 'number') writer.uint16(POINTER | (HEADER + record.owner))
     else writer.name(record.owner, true)
     writer.uint16(record.type)
     writer.uint16(record.class)
-    writer.at = writer.bytes.writeUInt32BE(record.ttl, writer.at)
+    writer.uint32(record.ttl)
     const lengthAt = writer.at
     writer.at += 2
     writeRdata(writer, record)
-    writer.bytes.writeUInt16BE(writer.at - lengthAt - 2, lengthAt)
+    scratch.writeUInt16BE(writer.at - lengthAt - 2, lengthAt)
   }
-  starts.push(writer.at)
+  starts[records.length] = writer.at
   return {
     rcode: header.rcode ?? 0,
     bits: header.bits ?? 0,
@@ -134,7 +141,7 @@ export function encode(sections: Sections, nameLength: number, header: Header = 
     authorities: sections.authorities.length,
     additionals: sections.additionals.length,
     // Not a Buffer, whose `slice` would share its octets.
-    body: new Uint8Array(writer.bytes.subarray(0, writer.at)),
+    body: new Uint8Array(scratch.subarray(0, writer.at)),
     starts,
     nameLength,
     options: header.options,

@@ -18,7 +18,6 @@ export function addressAnswer(addresses: readonly Uint8Array[], ttl: number, nam
   const size = ADDRESS_HEAD + first.length
   const body = new Uint8Array(size * addresses.length)
   const view = new DataView(body.buffer)
-  const starts: number[] = [0]
   for (const [i, octets] of addresses.entries()) {
     const at = i * size
     view.setUint16(at, 0xc000 | HEADER)
@@ -27,7 +26,6 @@ export function addressAnswer(addresses: readonly Uint8Array[], ttl: number, nam
     view.setUint32(at + 6, ttl)
     view.setUint16(at + 10, octets.length)
     body.set(octets, at + ADDRESS_HEAD)
-    starts.push(at + size)
   }
   return {
     rcode: 0,
@@ -37,7 +35,7 @@ export function addressAnswer(addresses: readonly Uint8Array[], ttl: number, nam
     authorities: 0,
     additionals: 0,
     body,
-    starts,
+    starts: Array.from({ length: addresses.length + 1 }, (_, i) => i * size),
     nameLength,
   }
 }
