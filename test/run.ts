@@ -14,9 +14,13 @@ const some = process.argv.slice(2)
 const reporter = process.stdout.isTTY ? 'default' : 'terse'
 const coverage = some.length > 0 ? ['--disable-coverage'] : ['--coverage-report=json-summary']
 rmSync(SUMMARY, { force: true })
-const { status } = spawnSync('tap', ['run', `--reporter=${reporter}`, `--output-file=${OUTPUT}`, ...coverage, ...some], {
-  stdio: 'inherit',
-})
+const { status } = spawnSync(
+  'tap',
+  ['run', `--reporter=${reporter}`, `--output-file=${OUTPUT}`, ...coverage, ...some],
+  {
+    stdio: 'inherit',
+  },
+)
 
 const [passed, failed] = counts(readFileSync(OUTPUT, 'utf8'))
 const uncovered = some.length === 0 && status === 0 ? lacking(SUMMARY) : undefined
