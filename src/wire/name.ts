@@ -67,7 +67,7 @@ function isWellFormed(octets: readonly number[]): boolean {
 export function nameToText(name: Uint8Array, at = 0): string {
   if (name[at] === 0) return '.'
   let text = ''
-  for (let length = name[at]!; length !== 0; length = name[at]!) {
+  for (let length = name[at]; length; length = name[at]) {
     for (let i = at + 1; i <= at + length; i++) text += escaped(name[i]!)
     text += '.'
     at += length + 1
@@ -84,7 +84,7 @@ function escaped(octet: number): string {
 /** The key of an uncompressed wire name that starts at `at`; the root's octet must be inside the array. */
 export function keyOfName(name: Uint8Array, at = 0): NameKey {
   let end = at
-  while (name[end] !== 0) end += name[end]! + 1
+  for (let length = name[end]; length; length = name[end]) end += length + 1
   return lowered(name, at, end + 1)
 }
 

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Counter, Gauge, Metrics } from '../../observe/metrics.ts'
 import type { Query } from '../../wire/query.ts'
-import { Rcode } from '../../wire/types.ts'
+import { Bit, Rcode } from '../../wire/types.ts'
 import type { Entry } from './entry.ts'
 import type { CacheOptions, Share } from './options.ts'
 import type { Verdict } from './verdict.ts'
@@ -10,7 +10,7 @@ import type { Verdict } from './verdict.ts'
 /** Lower-case name, type, class, DO and CD: all that an upstream's answer depends on. One character an octet. */
 export function keyOf(query: Query): string {
   const { type, class: klass } = query
-  const flags = (query.bits & 0x10) | (query.dnssecOk ? 1 : 0)
+  const flags = (query.bits & Bit.CD) | (query.dnssecOk ? 1 : 0)
   return query.key + String.fromCharCode(type >> 8, type & 255, klass >> 8, klass & 255, flags)
 }
 

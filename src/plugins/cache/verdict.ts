@@ -73,12 +73,16 @@ function answersQuestion(query: Query, answer: Answer): boolean {
   if (isPlain(query, answer)) return true
   const records = decode(answer, query.name)?.answers.filter(({ class: klass }) => fits(klass, query.class))
   if (records === undefined) return false
-  const owned = records.map(record => ({ ...record, key: keyOfName(record.owner as Uint8Array) }))
   const { type, key } = query
-  if (type === Type.ANY) return owned.some(record => record.key === key)
-  if (type === Type.CNAME) return targetOf(owned, key) !== undefined
-  const end = endOfAliases(owned, key)
-  return owned.some(record => record.type === type && record.key === end)
+  const ownerOf = ({ owner }: Record) => keyOfName(owner as Uint8Array)
+  if (type === Type.ANY) return records.some(record => ownerOf(record) === key)
+  const aliases = Map.groupBy(
+    records.filter(record => record.type === Type.CNAME),
+    ownerOf,
+  )
+  if (type === Type.CNAME) return targetOf(aliases, key) !== undefined
+  const end = endOfAliases(aliases, key)
+  return records.some(record => record.type === type && ownerOf(record) === end)
 }
 
 /** The usual case, seen without taking the answer apart: no alias, and the first record is what was asked for. */
@@ -89,29 +93,29 @@ function isPlain({ type, class: klass }: Query, answer: Answer): boolean {
   return pointsAtQuestion && recordType(answer, 0) === type && ((body[4]! << 8) | body[5]!) === klass
 }
 
-type Owned = Record & { readonly key: NameKey }
+/** The CNAME records of an answer by owner: a hostile one is nothing else, and must not take its square in steps. */
+type Aliases = ReadonlyMap<NameKey, readonly Record[]>
 
 function fits(klass: number, asked: number): boolean {
   return asked === Class.ANY || klass === asked
 }
 
 /** The name that aliases lead to from `key`; undefined where they go round or part. */
-function endOfAliases(records: readonly Owned[], key: NameKey): NameKey | undefined {
+function endOfAliases(aliases: Aliases, key: NameKey): NameKey | undefined {
   const seen = new Set<NameKey>()
-  for (;;) {
-    if (seen.has(key)) return undefined
+  while (aliases.has(key)) {
+    const target = targetOf(aliases, key)
+    if (target === undefined || seen.has(key)) return undefined
     seen.add(key)
-    if (!records.some(record => record.type === Type.CNAME && record.key === key)) return key
-    const target = targetOf(records, key)
-    if (target === undefined) return undefined
     key = target
   }
+  return key
 }
 
-/** The one target of a name's alias; undefined for none and for several (RFC 2181 section 10.1). */
-function targetOf(records: readonly Owned[], key: NameKey): NameKey | undefined {
-  const aliases = records.filter(record => record.type === Type.CNAME && record.key === key)
-  const [target, ...others] = new Set(aliases.map(({ rdata }) => keyOfName(rdata)))
+/** The one target of a name's alias; undefined for none (a record may lack its data) and for several (RFC 2181 section 10.1). */
+function targetOf(aliases: Aliases, key: NameKey): NameKey | undefined {
+  const filled = (aliases.get(key) ?? []).filter(({ rdata }) => rdata.length > 0)
+  const [target, ...others] = new Set(filled.map(({ rdata }) => keyOfName(rdata)))
   return others.length === 0 ? target : undefined
 }
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Next, Plugin } from '../../../src/plugin/plugin.ts'
 import { bare } from '../../../src/wire/answer.ts'
 import { encode } from '../../../src/wire/record.ts'
-import { Bit, DO, Rcode } from '../../../src/wire/types.ts'
+import { Bit, DO, Rcode, Type } from '../../../src/wire/types.ts'
 import { answerTo, type Texts } from '../../helpers/answer.ts'
 import { type Asking, queryFor } from '../../helpers/plugin.ts'
 import { cacheBench, relayed, settle } from './bench.ts'
@@ -111,6 +111,18 @@ t.test('keeps what may be kept, and nothing else', async t => {
     const second = await bench.ask('a.up.test')
     t.equal(bench.asked.length === 1, kept, what)
     t.strictSame(second.slice(1), first.slice(1), what)
+  }
+})
+
+t.test('an alias without data leads nowhere', async t => {
+  for (const type of ['A', 'CNAME']) {
+    const bench = cacheBench('cache')
+    const alias = { owner: 0, type: Type.CNAME, class: 1, ttl: 300, rdata: new Uint8Array(0) }
+    bench.upstream = query =>
+      encode({ answers: [alias], authorities: [], additionals: [] }, query.key.length, relayed())
+    await bench.reply('a.up.test', type)
+    await bench.reply('a.up.test', type)
+    t.equal(bench.asked.length, 2, type)
   }
 })
 
