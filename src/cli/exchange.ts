@@ -21,7 +21,10 @@ const TIMEOUT_MS = 3_000
 export async function askOverUdp(query: Buffer, server: NameServer, clock: Clock): Promise<Buffer> {
   const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4')
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-  const send = () => socket.send(query)
+  let connected = false
+  const send = () => {
+    if (connected) socket.send(query)
+  }
   const timers = [
     clock.after(TIMEOUT_MS, send),
     clock.after(2 * TIMEOUT_MS, () => reject(timeout(server, 'udp', 2 * TIMEOUT_MS))),
@@ -31,9 +34,11 @@ export async function askOverUdp(query: Buffer, server: NameServer, clock: Clock
     if (reply.length >= 12 && reply.readUInt16BE() === query.readUInt16BE()) resolve(reply)
   })
   // Connected, so that a closed port is told at once, and nobody else's packets are taken for the reply.
-  socket.connect(server.port, server.host, (error?: Error) =>
-    error ? reject(unreachable(server, 'udp', error)) : send(),
-  )
+  socket.connect(server.port, server.host, (error?: Error) => {
+    if (error) return reject(unreachable(server, 'udp', error))
+    connected = true
+    send()
+  })
   return promise.finally(() => {
     for (const timer of timers) timer.cancel()
     socket.close()

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from 'dns-packet'
 import { parseHostPort } from '../corefile/addresses.ts'
 import { hint } from '../corefile/nearest.ts'
-import { PortolanError } from '../errors.ts'
+import { messageOf, PortolanError } from '../errors.ts'
 import { nameFromText } from '../wire/name.ts'
 import { Type, typeNumber } from '../wire/types.ts'
 import { type Arguments, usageError } from './arguments.ts'
@@ -86,9 +86,13 @@ function serverNamed(text: string, port: number): NameServer {
 }
 
 function systemServer(): string {
-  const [, host] = /^nameserver\s+(\S+)/m.exec(readFileSync('/etc/resolv.conf', 'utf8')) ?? []
-  if (host === undefined) throw usageError('/etc/resolv.conf names no server: say which with @SERVER')
-  return host
+  try {
+    const [, host] = /^nameserver\s+(\S+)/m.exec(readFileSync('/etc/resolv.conf', 'utf8')) ?? []
+    if (host !== undefined) return host
+  } catch (error) {
+    throw usageError(`cannot read /etc/resolv.conf (${messageOf(error)}): say which server with @SERVER`)
+  }
+  throw usageError('/etc/resolv.conf names no server: say which with @SERVER')
 }
 
 /** Over UDP, and over TCP where that was asked for or the reply was cut short. */

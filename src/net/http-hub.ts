@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import { PortolanError } from '../errors.ts'
 
-/** Answers a request for one path. A thrown error becomes a 500. */
+/** Answers a request for one path. A thrown error becomes a 500, or cuts off the response that it had begun. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
 /** Serves HTTPS. */
@@ -65,7 +65,8 @@ export function httpHub(): HttpHub {
     server.unref()
     const { host, port } = splitAddress(address)
     const listening = new Promise<void>((resolve, reject) => {
-      server.once('error', cause => reject(listenError(owner, address, cause)))
+      // Once it listens, an error is a connection that could not be taken, for want of descriptors: its client tries again.
+      server.on('error', cause => reject(listenError(owner, address, cause)))
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve)
     })
     const entry = { mode: modeOf(tls), server, listening, claims }
@@ -128,7 +129,8 @@ async function serve(
     if (handler) await handler(request, response)
     else response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n')
   } catch (error) {
-    response.writeHead(500, { 'content-type': 'text/plain' }).end(`${error}\n`)
+    if (response.headersSent) response.destroy()
+    else response.writeHead(500, { 'content-type': 'text/plain' }).end(`${error}\n`)
   }
 }
 

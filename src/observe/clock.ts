@@ -17,15 +17,19 @@ export interface Clock {
 /** Uniformly distributed in [0, 1). */
 export type Random = () => number
 
+/** Node's timers take a longer delay for 1 ms. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** A delay of more than 24.8 days is cut to that. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, task) {
-    const timer = setTimeout(task, delayMs).unref()
+    const timer = setTimeout(task, Math.min(delayMs, LONGEST_MS)).unref()
     return { cancel: () => clearTimeout(timer) }
   },
   every(periodMs, task) {
-    const timer = setInterval(task, periodMs).unref()
+    const timer = setInterval(task, Math.min(periodMs, LONGEST_MS)).unref()
     return { cancel: () => clearInterval(timer) }
   },
 }

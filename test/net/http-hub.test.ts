@@ -51,8 +51,13 @@ t.test('a handler that fails is a 500, and a strange path harms nobody', async t
   const hub = httpHub()
   t.teardown(() => hub.close())
   const fails: HttpHandler = () => Promise.reject(new Error('no metrics'))
-  const { port } = await hub.claim('127.0.0.1:0', { '/fails': fails }, 'test')
+  const half: HttpHandler = (_request, response) => {
+    response.writeHead(200).write('half')
+    throw new Error('no more')
+  }
+  const { port } = await hub.claim('127.0.0.1:0', { '/fails': fails, '/half': half }, 'test')
   t.equal(await get(`127.0.0.1:${port}`, '/fails'), '500 Error: no metrics')
+  await t.rejects(get(`127.0.0.1:${port}`, '/half'))
   t.equal(await get(`127.0.0.1:${port}`, '//'), '404 404 page not found')
   t.equal(await get(`127.0.0.1:${port}`, '/constructor'), '404 404 page not found')
 })
