@@ -2,6 +2,7 @@
 import { relative } from 'node:path'
 import type { ClusterView } from '../cluster/contract.ts'
 import { keyOf, type Service } from '../cluster/objects.ts'
+import { hostPort } from '../corefile/addresses.ts'
 import { Kubernetes } from '../plugins/kubernetes/index.ts'
 import type { RunningBlock } from '../server/router.ts'
 import type { Server } from '../server/server.ts'
@@ -45,7 +46,7 @@ export function banner(server: Pick<Server, 'instance' | 'listeners'>): string {
 
 function places(served: readonly Served[]): string[] {
   const rows = served.map(({ host, port, block }) => [
-    `dns://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    `dns://${hostPort(host, port)}`,
     block.origins.map(displayed).join(' '),
     summary(block),
   ])

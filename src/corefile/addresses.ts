@@ -1,5 +1,5 @@
 /**
- * `host:port` as plugins take it (`:8080`, `127.0.0.1:9153`, `[::1]:53`, `fd00::1`).
+ * `host:port` as plugins take it (`:8080`, `127.0.0.1:9153`, `[::1]:53`, `fd00::1`), and as everybody writes it.
  */
 
 export interface HostPort {
@@ -21,4 +21,9 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort | un
   const digits = match[2] ?? match[4]
   const port = digits === undefined ? defaultPort : Number(digits)
   return port !== undefined && port <= 65535 ? { host: match[1] ?? match[3] ?? '', port } : undefined
+}
+
+/** `192.0.2.1:53`, `[2001:db8::1]:53`, `:53`. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -4,20 +4,13 @@
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectTls, type SecureContext } from 'node:tls'
+import { hostPort } from '../corefile/addresses.ts'
 import type { PortolanError } from '../errors.ts'
 import type { Response } from '../wire/message.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { framed, MessageStream } from './message-stream.ts'
 import { PendingQueries } from './pending-queries.ts'
-import {
-  completed,
-  hostPort,
-  socketError,
-  stoppedError,
-  type Upstream,
-  type UpstreamOptions,
-  upstreamError,
-} from './upstream.ts'
+import { completed, socketError, stoppedError, type Upstream, type UpstreamOptions, upstreamError } from './upstream.ts'
 
 export interface TlsOptions {
   /** The certificates that are trusted, and the client's own. */

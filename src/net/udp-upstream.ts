@@ -3,11 +3,12 @@
  * to guess the port as well as the id (RFC 5452 section 9.2), at a fraction of what a socket for each query costs.
  */
 import { createSocket, type Socket } from 'node:dgram'
+import { hostPort } from '../corefile/addresses.ts'
 import type { PortolanError } from '../errors.ts'
 import type { Response } from '../wire/message.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { PendingQueries } from './pending-queries.ts'
-import { completed, hostPort, socketError, stoppedError, type Upstream, type UpstreamOptions } from './upstream.ts'
+import { completed, socketError, stoppedError, type Upstream, type UpstreamOptions } from './upstream.ts'
 
 type Options = Required<UpstreamOptions>
 

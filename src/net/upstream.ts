@@ -71,8 +71,3 @@ export function socketError(code: UpstreamErrorCode, peer: string, cause: NodeJS
 export function stoppedError(peer: string): PortolanError {
   return upstreamError('PORTOLAN_UPSTREAM_STOPPED', peer, 'stopped')
 }
-
-/** `192.0.2.1:53`, `[2001:db8::1]:53`. */
-export function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}

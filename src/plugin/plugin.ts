@@ -118,6 +118,6 @@ export interface ServerControl {
   reload(): Promise<boolean>
   /** Ends the process with a readable reason: for a state that must not go on (a forwarding loop). */
   fail(reason: Error): void
-  /** The addresses this block answers on, complete when `start` runs: `{ address, port }` with port 0 resolved. */
+  /** The addresses that the server listens on, with port 0 resolved; none yet while plugins start. */
   addresses(): readonly { readonly address: string; readonly port: number }[]
 }

@@ -2,7 +2,7 @@
  * What it means to listen on an address, for every transport: which sockets it takes, and what to tell a person where one
  * cannot be had. Opening a socket is left to the transports.
  */
-import { isIPv6 } from 'node:net'
+import { hostPort } from '../corefile/addresses.ts'
 import { messageOf, PortolanError } from '../errors.ts'
 import type { Logger } from '../observe/logger.ts'
 
@@ -25,7 +25,8 @@ type Open<B extends Bound> = (address: string, port: number) => Promise<B>
 /** How often another free port is tried when the one that IPv4 was given is taken in IPv6. */
 const FREE_PORT_TRIES = 8
 
-const EVERY_ADDRESS = new Set(['', '0.0.0.0', '::'])
+/** All of them take every address of both families, as in CoreDNS. */
+export const EVERY_ADDRESS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::'])
 
 const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT'])
 
@@ -69,7 +70,7 @@ async function bindOne<B extends Bound>(protocol: 'udp' | 'tcp', address: string
 
 /** The PORTOLAN_LISTEN error for what the system said when a socket was to be bound. */
 export function listenError(protocol: 'udp' | 'tcp', { address, port }: Endpoint, cause: unknown): PortolanError {
-  const where = `${isIPv6(address) ? `[${address}]` : address}:${port}/${protocol}`
+  const where = `${hostPort(address, port)}/${protocol}`
   return new PortolanError('PORTOLAN_LISTEN', `cannot listen on ${where}: ${advice(protocol, port, cause)}`, { cause })
 }
 

@@ -4,11 +4,12 @@
  */
 import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
+import { type HostPort, hostPort } from '../corefile/addresses.ts'
 import { checkOverlaps, checkPlugins, checkTransports } from '../corefile/checks.ts'
 import type { Directive } from '../corefile/directive.ts'
-import { corefileError, positionText } from '../corefile/errors.ts'
+import { corefileError } from '../corefile/errors.ts'
 import { type ParseOptions, parseCorefile } from '../corefile/parser.ts'
-import type { ServerBlock } from '../corefile/server-block.ts'
+import { directivesNamed, onlyDirective, type ServerBlock } from '../corefile/server-block.ts'
 import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -27,6 +28,7 @@ import type {
 } from '../plugin/plugin.ts'
 import { SERVFAIL } from '../wire/answer.ts'
 import type { Query } from '../wire/query.ts'
+import { EVERY_ADDRESS } from './binding.ts'
 import { Router, type RunningBlock } from './router.ts'
 
 /** What every generation is made from. */
@@ -44,29 +46,23 @@ export interface Surroundings {
   readonly dropped: (label: string) => (query: Query) => void
 }
 
-/** An address that the configuration wants served. */
-export interface Endpoint {
-  /** Empty for all addresses. */
-  readonly host: string
-  readonly port: number
-}
-
 /** How often one query may make another: a chain of names that leads back to itself must end. */
 const MAX_DEPTH = 8
 
+const early: Reply = { answer: SERVFAIL, plugin: '', error: new Error('asked before the plugins were set up') }
 const tooDeep: Reply = { answer: SERVFAIL, plugin: '', error: new Error('too many queries within one query') }
 
 export class Instance {
   readonly blocks: readonly RunningBlock[]
   readonly corefileHash: string
   /** By `host:port`. */
-  readonly #routers = new Map<string, { readonly endpoint: Endpoint; readonly router: Router }>()
+  readonly #routers = new Map<string, { readonly endpoint: HostPort; readonly router: Router }>()
   #listening: readonly { readonly address: string; readonly port: number }[] = []
 
   private constructor(parsed: readonly ServerBlock[], file: string, surroundings: Surroundings) {
     this.corefileHash = hashOf(parsed)
     this.blocks = parsed.map(block => this.#setUp(block, file, surroundings))
-    const groups = new Map<string, { endpoint: Endpoint; blocks: RunningBlock[] }>()
+    const groups = new Map<string, { endpoint: HostPort; blocks: RunningBlock[] }>()
     for (const [i, block] of this.blocks.entries()) {
       const ports = Map.groupBy(parsed[i]!.addresses, address => address.port)
       for (const [port, addresses] of ports) {
@@ -103,20 +99,19 @@ export class Instance {
     return hashOf(parseCorefile(text, options))
   }
 
-  get endpoints(): Endpoint[] {
+  /** The addresses that the configuration wants served. */
+  get endpoints(): HostPort[] {
     return [...this.#routers.values()].map(({ endpoint }) => endpoint)
   }
 
   /** The router of an endpoint of this instance. */
-  router(endpoint: Endpoint): Router | undefined {
+  router(endpoint: HostPort): Router | undefined {
     return this.#routers.get(endpointText(endpoint))?.router
   }
 
-  /** Starts every plugin, and throws the first failure when all have settled; `stop` is still to be called then. */
-  async start(): Promise<void> {
-    const started = await Promise.allSettled(this.#plugins().map(plugin => plugin.start?.()))
-    const failure = started.find(result => result.status === 'rejected')
-    if (failure) throw failure.reason
+  /** Starts every plugin; `stop` is still to be called where that fails. */
+  start(): Promise<void> {
+    return this.#each(plugin => plugin.start?.())
   }
 
   /** Tells the instance where it listens, once it does. */
@@ -129,16 +124,20 @@ export class Instance {
     await Promise.all([...this.#routers.values()].map(({ router }) => router.settled()))
   }
 
-  async drain(): Promise<void> {
-    await Promise.all(this.#plugins().map(plugin => plugin.drain?.()))
+  drain(): Promise<void> {
+    return this.#each(plugin => plugin.drain?.())
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#plugins().map(plugin => plugin.stop?.()))
+  stop(): Promise<void> {
+    return this.#each(plugin => plugin.stop?.())
   }
 
-  #plugins(): (Plugin | Fixture)[] {
-    return this.blocks.flatMap(block => block.plugins)
+  /** Throws the first failure when all have settled: what the others hold is given back all the same. */
+  async #each(step: (plugin: Plugin | Fixture) => Promise<void> | undefined): Promise<void> {
+    const plugins = this.blocks.flatMap(block => block.plugins)
+    const settled = await Promise.allSettled(plugins.map(async plugin => step(plugin)))
+    const failure = settled.find(result => result.status === 'rejected')
+    if (failure) throw failure.reason
   }
 
   #setUp(parsed: ServerBlock, file: string, surroundings: Surroundings): RunningBlock {
@@ -149,13 +148,13 @@ export class Instance {
       origins,
       port,
       get label() {
-        return `dns://${this.listen[0] ?? ''}:${port}`
+        return `dns://${hostPort(this.listen[0] ?? '', port)}`
       },
       listen: [],
       directory: dirname(file),
       directives: parsed.directives,
       plugins,
-      chain: () => tooDeep,
+      chain: () => early,
     }
     const context: Omit<SetupContext, 'log'> = {
       ...surroundings,
@@ -166,9 +165,7 @@ export class Instance {
       server: this.#control(block, surroundings),
     }
     for (const definition of surroundings.plugins) {
-      const uses = parsed.directives.filter(directive => directive.name === definition.name)
-      if (uses.length > 1 && definition.repeatable !== true) throw usedTwice(uses)
-      for (const use of uses) {
+      for (const use of usesOf(definition, parsed)) {
         plugins.push(definition.setup(use, { ...context, log: surroundings.log.scoped(`plugin/${definition.name}`) }))
       }
     }
@@ -183,7 +180,7 @@ export class Instance {
       ask: query => {
         if (query.depth > MAX_DEPTH) return tooDeep
         const router = this.router({ host: hostsOf(block)[0]!, port: block.port })
-        return router === undefined ? tooDeep : router.answer(query)
+        return router === undefined ? early : router.answer(query)
       },
       addresses: () => this.#listening,
     }
@@ -192,12 +189,12 @@ export class Instance {
 
 /** Where a block listens: the wildcards of both families are one, which takes all addresses of both, as in CoreDNS. */
 function hostsOf({ listen }: Block): string[] {
-  const hosts = listen.length === 0 ? [''] : listen.map(host => (host === '0.0.0.0' || host === '::' ? '' : host))
+  const hosts = listen.length === 0 ? [''] : listen.map(host => (EVERY_ADDRESS.has(host) ? '' : host))
   return [...new Set(hosts)]
 }
 
-export function endpointText({ host, port }: Endpoint): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+export function endpointText({ host, port }: HostPort): string {
+  return hostPort(host, port)
 }
 
 /** CoreDNS takes an empty file for none and tells clients their own address: not what the author of a Corefile wants. */
@@ -206,9 +203,9 @@ function nothingToServe(file = 'Corefile') {
   return corefileError('PORTOLAN_COREFILE_SYNTAX', at, 'there is no server block: nothing would be served')
 }
 
-function usedTwice([first, second]: readonly Directive[]) {
-  const message = `${second!.name}: can be used once per server block, and is already used at ${positionText(first!.at)}`
-  return corefileError('PORTOLAN_COREFILE_PLUGIN', second!.at, message)
+function usesOf({ name, repeatable }: PluginDefinition, block: ServerBlock): Directive[] {
+  if (repeatable !== true) onlyDirective(block, name)
+  return directivesNamed(block, name)
 }
 
 function hashOf(blocks: readonly ServerBlock[]): string {

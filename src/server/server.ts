@@ -2,8 +2,8 @@
  * The running server: listeners, the generation of the configuration that they serve, and the change from one to the next.
  */
 import { readFileSync } from 'node:fs'
-import type { CorefileWarning } from '../corefile/errors.ts'
-import { warningText } from '../corefile/errors.ts'
+import type { HostPort } from '../corefile/addresses.ts'
+import { type CorefileWarning, warningText } from '../corefile/errors.ts'
 import type { Environment } from '../corefile/lexer.ts'
 import type { ParseOptions } from '../corefile/parser.ts'
 import { messageOf, PortolanError } from '../errors.ts'
@@ -15,7 +15,7 @@ import { DROPPED, trafficMetrics } from '../observe/traffic.ts'
 import type { PluginDefinition } from '../plugin/plugin.ts'
 import { REFUSED } from '../wire/answer.ts'
 import { atMost } from './grace.ts'
-import { type Endpoint, endpointText, Instance, type Surroundings } from './instance.ts'
+import { endpointText, Instance, type Surroundings } from './instance.ts'
 import type { Listener } from './listener.ts'
 import { ResourcePool } from './resources.ts'
 import { responder } from './respond.ts'
@@ -45,7 +45,7 @@ export interface ServerOptions {
 const GRACE_MS = 5_000
 
 interface Served {
-  readonly endpoint: Endpoint
+  readonly endpoint: HostPort
   readonly listeners: readonly Listener[]
   router: Router
 }
@@ -80,9 +80,11 @@ export class Server {
     return this.#inTurn(() => this.#change())
   }
 
-  /** Serves the Corefile as it is now; a bad one is logged and the old configuration stays. Resolves to whether it was taken. */
+  /** Serves the Corefile as it is now; a bad one is logged and the old configuration stays. Resolves to whether it was taken: never by a server that is not running. */
   reload(): Promise<boolean> {
     return this.#inTurn(async () => {
+      // It may have waited for the end.
+      if (this.#instance === undefined) return false
       try {
         await this.#change()
         this.#options.log.info('Reloading complete')
@@ -169,7 +171,7 @@ export class Server {
     await release?.()
   }
 
-  async #open(endpoint: Endpoint, router: Router): Promise<Served> {
+  async #open(endpoint: HostPort, router: Router): Promise<Served> {
     const { log, clock, metrics } = this.#options
     const served: Served = { endpoint, router, listeners: [] }
     const panics = metrics.counter('coredns_panics_total', 'Errors of our own while answering.', []).of()

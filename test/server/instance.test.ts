@@ -230,6 +230,25 @@ t.test('start waits for all plugins and tells of the first failure', async t => 
   t.equal(started, true)
 })
 
+t.test('the label of a block that is bound to an IPv6 address can be read', async t => {
+  const { instance } = load('.:1 {\n bind ::1\n}', [bind])
+  t.equal(instance.blocks[0]!.label, 'dns://[::1]:1')
+})
+
+t.test('a plugin that does not stop leaves no other one behind', async t => {
+  let stopped = false
+  const stuck = definition('stuck', () => ({ stop: () => Promise.reject(new Error('it does not stop')) }))
+  const slow = definition('slow', () => ({
+    async stop() {
+      await new Promise(resolve => setImmediate(resolve))
+      stopped = true
+    },
+  }))
+  const { instance } = load('. {\n stuck\n slow\n}', [stuck, slow])
+  await t.rejects(instance.stop(), { message: 'it does not stop' })
+  t.equal(stopped, true)
+})
+
 t.test('drain and stop reach every plugin of every block', async t => {
   const calls: string[] = []
   const noted = definition('noted', ({ block }) => {

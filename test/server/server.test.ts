@@ -369,6 +369,18 @@ t.test('reloads wait for each other', async t => {
   t.match(made.generations, [{ stopped: true }, { stopped: true }, { stopped: false }])
 })
 
+t.test('a reload that waited for the end brings nothing back', async t => {
+  const made = await running(t, block('answer one'))
+  await made.server.start()
+  const control = made.control()
+  made.write(block('answer two'))
+  const stop = made.server.stop()
+  t.equal(await control.reload(), false)
+  await stop
+  t.strictSame(made.server.listeners, [])
+  t.equal(made.generations.length, 1)
+})
+
 t.test('imported files count as a part of the Corefile', async t => {
   const made = await running(t, block('import parts/*.conf'))
   const folder = join(made.folder, 'parts')

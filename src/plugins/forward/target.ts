@@ -1,8 +1,9 @@
 /** One upstream of `forward`: its connections, its health, its metrics. */
 import type { SecureContext } from 'node:tls'
+import { hostPort } from '../../corefile/addresses.ts'
 import { tcpUpstream } from '../../net/tcp-upstream.ts'
 import { udpUpstream } from '../../net/udp-upstream.ts'
-import { hostPort, type Upstream, type UpstreamOptions } from '../../net/upstream.ts'
+import type { Upstream, UpstreamOptions } from '../../net/upstream.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { Response } from '../../wire/message.ts'
 import type { Protocol } from '../../wire/query.ts'

@@ -1,12 +1,11 @@
 /**
  * `health`: tells over HTTP that the process lives, and keeps it answering for a while when it is to end, until everybody knows.
  */
-import type { HostPort } from '../../corefile/addresses.ts'
+import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { messageOf } from '../../errors.ts'
 import { httpStatus } from '../../net/http-get.ts'
 import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
-import { hostPort } from '../../net/upstream.ts'
 import { sleep, type Timer } from '../../observe/clock.ts'
 import { durationText } from '../../observe/duration-text.ts'
 import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'

@@ -2,10 +2,10 @@
  * `loop`: finds out at start whether the server's queries come back to it, and ends the process if they do, as it would drown in
  * them. It asks itself for a name that nobody else knows, and counts how often it is asked.
  */
+import { hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { messageOf, PortolanError } from '../../errors.ts'
 import { udpUpstream } from '../../net/udp-upstream.ts'
-import { hostPort } from '../../net/upstream.ts'
 import { type Clock, sleep } from '../../observe/clock.ts'
 import type { Block, Plugin, PluginDefinition, Reply, ServerControl, SetupContext } from '../../plugin/plugin.ts'
 import { SERVFAIL } from '../../wire/answer.ts'

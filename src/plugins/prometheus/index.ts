@@ -2,11 +2,10 @@
  * `prometheus`: counts queries and replies, and exports all metrics there are over HTTP. What is counted, and under which names,
  * is in `observe/traffic.ts`.
  */
-import type { HostPort } from '../../corefile/addresses.ts'
+import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { messageOf } from '../../errors.ts'
 import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
-import { hostPort } from '../../net/upstream.ts'
 import type { Timer } from '../../observe/clock.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import { type Traffic, trafficMetrics } from '../../observe/traffic.ts'

@@ -2,10 +2,9 @@
  * `ready`: tells over HTTP whether all plugins that can say so are ready: those of every server block that has `ready` on the
  * same address.
  */
-import type { HostPort } from '../../corefile/addresses.ts'
+import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
-import { hostPort } from '../../net/upstream.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
 import { Readiness } from './readiness.ts'
