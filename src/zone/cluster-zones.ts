@@ -6,7 +6,7 @@ import type { Changes, ClusterView, Projection } from '../cluster/contract.ts'
 import type { Selector } from '../cluster/labels.ts'
 import type { EndpointSlice, Key, Pod, Service } from '../cluster/objects.ts'
 import type { Answer } from '../wire/answer.ts'
-import { keyOfName, labelsOf, type NameKey, nameFromKey, nameOf } from '../wire/name.ts'
+import { keyOfName, labelsOf, MAX_NAME, type NameKey, nameFromKey, nameOf } from '../wire/name.ts'
 import { Class, Type } from '../wire/types.ts'
 import { isReverse } from './address.ts'
 import { compileNode, type External, type Node, STRUCTURE } from './node.ts'
@@ -14,7 +14,7 @@ import { OriginZone } from './origin-zone.ts'
 import { type PodMode, podItems } from './pod-names.ts'
 import { answerOf } from './rdata.ts'
 import { ReverseTable } from './reverse.ts'
-import { type Item, portItems, serviceNames, zonalItems } from './service-names.ts'
+import { type Item, portItems, sameItems, serviceNames, zonalItems } from './service-names.ts'
 
 export interface ZoneOptions {
   /** In the order of the Corefile; PTR records point into the first that is no reverse zone. */
@@ -47,8 +47,8 @@ export class ClusterZones implements Projection {
   readonly #options: ZoneOptions
   readonly #reverse: ReverseTable
   #view: ClusterView | undefined
-  /** The names of each service, without origin, as they stand in the tables. */
-  readonly #names = new Map<Key, readonly string[]>()
+  /** The names of each service, without origin, as they stand in the tables, and what stands behind them. */
+  readonly #names = new Map<Key, ReadonlyMap<string, readonly Item[]>>()
   readonly #byNamespace = new Map<string, Set<Key>>()
   /** With `zonal`, the topology zones of each headless service's endpoints: zonal names are made when asked. */
   readonly #topology = new Map<Key, string>()
@@ -168,34 +168,43 @@ export class ClusterZones implements Projection {
 
     const exposed = this.#exposes(namespace)
     const names = service && exposed ? serviceNames(service, slices, this.#options) : []
-    const before = this.#names.get(key) ?? []
-    const after: string[] = []
+    const before = this.#names.get(key) ?? new Map<string, readonly Item[]>()
+    const after = new Map<string, readonly Item[]>()
     let changed = false
     for (const { labels, items } of names) {
       const relative = labels.map(label => String.fromCharCode(label.length) + label.toLowerCase()).join('')
-      let fits = false
-      for (const zone of this.zones) {
-        const wire = isReverse(zone.origin) ? undefined : nameOf(labels, zone.originName)
-        if (wire === undefined) continue
-        fits = true
-        changed =
-          zone.put(relative + zone.origin, compileNode(items, zone.originName, wire.length, this.#options.ttl)) ||
-          changed
-      }
-      if (fits) after.push(relative)
+      const known = before.get(relative)
+      // One endpoint of a thousand changes at a time: what stands behind the other names is the same.
+      const same = known !== undefined && sameItems(known, items)
+      after.set(relative, same ? known : items)
+      if (!same) changed = this.#putName(relative, labels, items) || changed
     }
-    const kept = new Set(after)
-    for (const relative of before) {
-      if (kept.has(relative)) continue
+    for (const relative of before.keys()) {
+      if (after.has(relative)) continue
       for (const zone of this.zones) changed = zone.put(relative + zone.origin, undefined) || changed
     }
-    if (after.length > 0) this.#names.set(key, after)
+    if (after.size > 0) this.#names.set(key, after)
     else this.#names.delete(key)
     changed = this.#noteTopology(key, exposed && service?.headless ? slices : undefined) || changed
 
     // Reverse names do not ask whether the namespace exists, unless the Corefile lists namespaces: so has CoreDNS.
     const visible = exposed || this.#options.namespaces.size === 0
     return this.#reverse.update(key, visible ? service : undefined, visible ? slices : NO_SLICES) || changed
+  }
+
+  #putName(relative: string, labels: readonly string[], items: readonly Item[]): boolean {
+    let changed = false
+    for (const zone of this.zones) {
+      const nameLength = relative.length + zone.origin.length
+      if (isReverse(zone.origin) || nameLength > MAX_NAME) continue
+      changed = zone.put(relative + zone.origin, this.#compile(items, labels, zone, nameLength)) || changed
+    }
+    return changed
+  }
+
+  #compile(items: readonly Item[], labels: readonly string[], zone: OriginZone, nameLength: number): Node {
+    const place = { base: labels.slice(-3), origin: zone.originName, nameLength, ttl: this.#options.ttl }
+    return compileNode(items, place)
   }
 
   #note(namespace: string, key: Key, exists: boolean): void {
@@ -250,7 +259,7 @@ export class ClusterZones implements Projection {
     const labels = labelsOf(key.slice(0, key.length - zone.origin.length))
     const items = labels.at(-1) === 'pod' ? this.#podItems(labels) : this.#serviceItems(labels)
     if (items === undefined) return undefined
-    return compileNode(items, zone.originName, key.length, this.#options.ttl)
+    return this.#compile(items, labels, zone, key.length)
   }
 
   #podItems(labels: readonly string[]): readonly Item[] | undefined {
@@ -274,20 +283,16 @@ export class ClusterZones implements Projection {
       return items.length > 0 ? items : undefined
     }
     if (!this.#options.zonal || labels.at(-4) !== '_zone' || !service.headless) return undefined
-    return this.#zonalItems(service, slices, labels.slice(0, -4))
+    return this.#zonalItems(slices, labels.slice(0, -4))
   }
 
   /** `[...zone, directive]`: a zone's name may hold dots. */
-  #zonalItems(
-    service: Service,
-    slices: readonly EndpointSlice[],
-    labels: readonly string[],
-  ): readonly Item[] | undefined {
+  #zonalItems(slices: readonly EndpointSlice[], labels: readonly string[]): readonly Item[] | undefined {
     const directive = labels.at(-1)
     if (labels.length < 2 || (directive !== 'pin' && directive !== 'prefer')) return undefined
-    const items = zonalItems(service, slices, this.#options, labels.slice(0, -1).join('.'))
+    const items = zonalItems(slices, this.#options, labels.slice(0, -1).join('.'))
     if (items.length > 0 || directive === 'pin') return items
-    return zonalItems(service, slices, this.#options, undefined)
+    return zonalItems(slices, this.#options, undefined)
   }
 }
 

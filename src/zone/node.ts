@@ -1,4 +1,5 @@
 /** What one name of a zone answers, compiled. */
+import { addressOctets } from '../wire/address.ts'
 import type { Answer } from '../wire/answer.ts'
 import { nameFromText, nameOf } from '../wire/name.ts'
 import type { Record } from '../wire/record.ts'
@@ -27,67 +28,73 @@ export interface External {
 /** A name that exists only because others stand below it; CoreDNS denies it for TXT. */
 export const STRUCTURE: Node = { denied: [Type.TXT] }
 
-/** Compiles what stands behind a name of `nameLength` octets, below an origin. */
-export function compileNode(items: readonly Item[], origin: Uint8Array, nameLength: number, ttl: number): Node {
-  const addresses = distinctAddresses(items)
-  const targets = items.filter(item => item.octets === undefined)
-  if (targets.length > 0)
-    return externalNode(addresses, items, ttl, nameLength, srvAnswer(items, origin, nameLength, ttl))
-  return {
-    a: addressAnswer(
-      addresses.filter(octets => octets.length === 4),
-      ttl,
-      nameLength,
-    ),
-    aaaa: addressAnswer(
-      addresses.filter(octets => octets.length === 16),
-      ttl,
-      nameLength,
-    ),
-    srv: srvAnswer(items, origin, nameLength, ttl),
+/** Where a name stands: what its answers depend on besides what stands behind it. */
+export interface Place {
+  /** The labels of the service's (or pod's) own name, relative to the origin. */
+  readonly base: readonly string[]
+  readonly origin: Uint8Array
+  /** Octets of the whole name. */
+  readonly nameLength: number
+  readonly ttl: number
+}
+
+/** Compiles what stands behind a name. */
+export function compileNode(items: readonly Item[], place: Place): Node {
+  const { nameLength, ttl } = place
+  const addresses = addressesOf(items)
+  const srv = srvAnswer(items, addresses, place)
+  const targets = new Set(items.filter(({ host }) => !addresses.has(host)).map(({ host }) => host))
+  if (targets.size > 0) return { ...externalNode(items, addresses, targets, place), srv }
+  const family = (size: number) => [...addresses.values()].filter(octets => octets.length === size)
+  return { a: addressAnswer(family(4), ttl, nameLength), aaaa: addressAnswer(family(16), ttl, nameLength), srv }
+}
+
+/** The octets of each host that is an address, once, in order; CoreDNS compares their text. */
+function addressesOf(items: readonly Item[]): Map<string, Uint8Array> {
+  const addresses = new Map<string, Uint8Array>()
+  for (const { host } of items) {
+    const octets = addresses.has(host) ? undefined : addressOctets(host)
+    if (octets) addresses.set(host, octets)
   }
+  return addresses
 }
 
 function externalNode(
-  addresses: readonly Uint8Array[],
   items: readonly Item[],
-  ttl: number,
-  nameLength: number,
-  srv: Answer | undefined,
+  addresses: ReadonlyMap<string, Uint8Array>,
+  hosts: ReadonlySet<string>,
+  { nameLength, ttl }: Place,
 ): Node {
-  const names = new Set(items.filter(item => item.octets === undefined).map(item => item.host))
-  const targets = [...names].map(nameFromText).filter(name => name !== undefined)
+  const targets = [...hosts].map(nameFromText).filter(name => name !== undefined)
   // CoreDNS looks at the first of all only: a name makes a CNAME record, an address none.
-  const first = items[0]?.octets === undefined ? targets[0] : undefined
+  const first = hosts.has(items[0]!.host) ? targets[0] : undefined
   return {
-    external: { addresses, targets },
+    external: { addresses: [...addresses.values()], targets },
     cname: first && answerOf([nameRecord(0, Type.CNAME, first, ttl)], [], nameLength),
-    srv,
   }
 }
 
-/** Each address once, in order; CoreDNS compares their text. */
-function distinctAddresses(items: readonly Item[]): Uint8Array[] {
-  const distinct = new Map<string, Uint8Array>()
-  for (const { host, octets } of items) if (octets !== undefined && !distinct.has(host)) distinct.set(host, octets)
-  return [...distinct.values()]
-}
-
 /**
- * One SRV record for each target and port, with the addresses of the targets. The weight is 100 shared among all items, before
- * doubles are left out, and at least 1.
+ * One SRV record for each target and port, with the addresses of the targets. The weight is 100 shared among all addressed items,
+ * before doubles are left out, and at least 1.
  */
-function srvAnswer(items: readonly Item[], origin: Uint8Array, nameLength: number, ttl: number): Answer | undefined {
-  const addressed = items.filter(item => item.octets !== undefined)
+function srvAnswer(
+  items: readonly Item[],
+  addresses: ReadonlyMap<string, Uint8Array>,
+  { base, origin, nameLength, ttl }: Place,
+): Answer | undefined {
+  const addressed = items.filter(({ host }) => addresses.has(host))
   const weight = Math.max(1, Math.floor(100 / addressed.length))
   const records = new Map<string, SrvTarget>()
   const glue = new Map<string, Record>()
-  for (const { host, octets, port, target } of addressed) {
-    const name = port === -1 ? undefined : nameOf(target, origin)
-    if (name === undefined || octets === undefined) continue
-    const label = target.join('.')
-    if (!records.has(`${label}/${port}`)) records.set(`${label}/${port}`, { weight, port, target: name })
-    if (!glue.has(`${label}/${host}`)) glue.set(`${label}/${host}`, addressRecord(name, octets, ttl))
+  for (const { host, port, endpoint } of addressed) {
+    if (port === -1) continue
+    const target = nameOf(endpoint === '' ? base : [...endpoint.split('.'), ...base], origin)
+    if (target === undefined) continue
+    if (!records.has(`${endpoint}/${port}`)) records.set(`${endpoint}/${port}`, { weight, port, target })
+    if (!glue.has(`${endpoint}/${host}`)) {
+      glue.set(`${endpoint}/${host}`, addressRecord(target, addresses.get(host)!, ttl))
+    }
   }
   if (records.size === 0) return undefined
   return answerOf(

@@ -20,9 +20,8 @@ export function podItems(labels: readonly string[], mode: PodMode, view: Cluster
   if (mode === 'disabled' || labels.length < 3 || labels.length > 5) return []
   const [label, namespace] = labels.slice(-3) as [string, string]
   const host = undashed(label)
-  const octets = addressOctets(host)
-  if (octets === undefined) return []
-  const item: Item = { host, octets, port: 0, target: [label, namespace, 'pod'] }
+  if (addressOctets(host) === undefined) return []
+  const item: Item = { host, port: 0, portName: '', protocol: '', endpoint: '' }
   if (mode === 'insecure') return [item]
   return view
     .pods(host)

@@ -10,15 +10,15 @@ import { dashed } from './address.ts'
 export interface Item {
   /** Address or name, as the object has it. */
   readonly host: string
-  /** Undefined where `host` is a name. */
-  readonly octets: Uint8Array | undefined
   /** -1 where there is no port: then there is no SRV record. */
   readonly port: number
-  /** The labels of the SRV target, relative to the origin. */
-  readonly target: readonly string[]
+  readonly portName: string
+  readonly protocol: string
+  /** What the SRV target has in front of the service's (or pod's) own name; empty for that name itself. May hold dots. */
+  readonly endpoint: string
 }
 
-/** A name relative to the origin, and what stands behind it. */
+/** A name relative to the origin, and what stands behind it. The last three labels are the service's (or pod's) own name. */
 export interface ServiceName {
   readonly labels: readonly string[]
   readonly items: readonly Item[]
@@ -61,22 +61,20 @@ export function serviceNames(
   const base = [service.name, service.namespace, 'svc']
   if (isHidden(service, slices, options)) return []
   if (service.type === 'ExternalName') {
-    const items = externalItems(service, base)
+    const items = externalItems(service)
     return items.length > 0 ? [{ labels: base, items }] : []
   }
-  const endpoints = endpointItems(slices, base, options)
-  const byLabel = Map.groupBy(endpoints, ({ label }) => label)
-  const items = itemsOf(service, endpoints, base)
+  const endpoints = endpointItems(slices, options)
+  const items = itemsOf(service, endpoints)
   const names: ServiceName[] = []
   // A headless service without a ready endpoint has no name of its own.
-  if (items.length > 0) names.push({ labels: base, items: items.map(({ item }) => item) })
-  for (const [label, group] of byLabel) {
+  if (items.length > 0) names.push({ labels: base, items })
+  for (const [label, group] of Map.groupBy(endpoints, ({ endpoint }) => endpoint.toLowerCase())) {
     // A pod's name may have dots: as one label it cannot be asked for, though SRV targets spell it.
-    if (label !== '' && !label.includes('.'))
-      names.push({ labels: [label, ...base], items: group.map(({ item }) => item) })
+    if (label !== '' && !label.includes('.')) names.push({ labels: [label, ...base], items: group })
   }
   for (const [spelling, group] of Map.groupBy(items, portLabels)) {
-    if (spelling !== '') names.push({ labels: [...spelling.split('/'), ...base], items: group.map(({ item }) => item) })
+    if (spelling !== '') names.push({ labels: [...spelling.split('/'), ...base], items: group })
   }
   return names
 }
@@ -89,53 +87,47 @@ export function portItems(
   filter: PortFilter,
 ): Item[] {
   if (isHidden(service, slices, options)) return []
-  const base = [service.name, service.namespace, 'svc']
   if (service.type === 'ExternalName') {
     // Where neither port nor protocol is asked for it is as if the service's own name were.
-    return filter.port === '' && filter.protocol === '' ? externalItems(service, base) : []
+    return filter.port === '' && filter.protocol === '' ? externalItems(service) : []
   }
-  return itemsOf(service, service.headless ? endpointItems(slices, base, options) : [], base)
-    .filter(({ name, protocol }) => matches(filter.port, name) && matches(filter.protocol, protocol))
-    .map(({ item }) => item)
+  return itemsOf(service, service.headless ? endpointItems(slices, options) : []).filter(
+    ({ portName, protocol }) => matches(filter.port, portName) && matches(filter.protocol, protocol),
+  )
 }
 
 /** The ready endpoints of a topology zone, or of all of them: what `ZONE.pin._zone.SERVICE` stands for. */
-export function zonalItems(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  options: NamingOptions,
-  zone: string | undefined,
-): Item[] {
-  const base = [service.name, service.namespace, 'svc']
+export function zonalItems(slices: readonly EndpointSlice[], options: NamingOptions, zone: string | undefined): Item[] {
   const inZone = slices.map(slice => ({
     ...slice,
     endpoints: slice.endpoints.filter(endpoint => zone === undefined || endpoint.zone.toLowerCase() === zone),
   }))
-  return endpointItems(inZone, base, options).map(({ item }) => item)
+  return endpointItems(inZone, options)
 }
 
-interface PortItem {
-  readonly item: Item
-  readonly name: string
-  readonly protocol: string
-}
-
-interface EndpointItem extends PortItem {
-  readonly label: string
+/** Whether two lists stand for the same answers. */
+export function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
+  return (
+    some.length === others.length &&
+    some.every(({ host, port, endpoint }, i) => {
+      const other = others[i]!
+      return host === other.host && port === other.port && endpoint === other.endpoint
+    })
+  )
 }
 
 function matches(wanted: string, actual: string): boolean {
   return wanted === '' || wanted === actual.toLowerCase()
 }
 
-function portLabels({ name, protocol }: PortItem): string {
-  return name === '' || protocol === '' ? '' : `_${name.toLowerCase()}/_${protocol.toLowerCase()}`
+function portLabels({ portName, protocol }: Item): string {
+  return portName === '' || protocol === '' ? '' : `_${portName.toLowerCase()}/_${protocol.toLowerCase()}`
 }
 
 /** An address is no name: CoreDNS leaves a service that has one out altogether. */
-function externalItems(service: Service, base: readonly string[]): Item[] {
-  if (addressOctets(service.externalName) !== undefined) return []
-  return [{ host: service.externalName, octets: undefined, port: -1, target: base }]
+function externalItems({ externalName }: Service): Item[] {
+  if (addressOctets(externalName) !== undefined) return []
+  return [{ host: externalName, port: -1, portName: '', protocol: '', endpoint: '' }]
 }
 
 function isHidden(service: Service, slices: readonly EndpointSlice[], options: NamingOptions): boolean {
@@ -144,34 +136,24 @@ function isHidden(service: Service, slices: readonly EndpointSlice[], options: N
 }
 
 /** The items of the service's own name: of its ports and cluster addresses, or where it is headless of its endpoints. */
-function itemsOf(service: Service, endpoints: readonly EndpointItem[], base: readonly string[]): readonly PortItem[] {
+function itemsOf(service: Service, endpoints: readonly Item[]): readonly Item[] {
   if (service.headless) return endpoints
   const ports = service.ports.length > 0 ? service.ports : [NO_PORT]
   return ports.flatMap(({ name, protocol, port }) =>
-    service.clusterIPs.map(host => ({
-      name,
-      protocol,
-      item: { host, octets: addressOctets(host), port, target: base },
-    })),
+    service.clusterIPs.map(host => ({ host, port, portName: name, protocol, endpoint: '' })),
   )
 }
 
-function endpointItems(
-  slices: readonly EndpointSlice[],
-  base: readonly string[],
-  options: NamingOptions,
-): EndpointItem[] {
-  const items: EndpointItem[] = []
+function endpointItems(slices: readonly EndpointSlice[], options: NamingOptions): Item[] {
+  const items: Item[] = []
   for (const slice of slices) {
     const ports = slice.ports.length > 0 ? slice.ports : [NO_PORT]
     for (const endpoint of slice.endpoints) {
       if (!endpoint.ready) continue
       for (const host of endpoint.addresses) {
         const label = endpointLabel(endpoint, host, options)
-        const octets = addressOctets(host)
-        const target = [...label.split('.'), ...base]
         for (const { name, protocol, port } of ports) {
-          items.push({ label, name, protocol, item: { host, octets, port: port ?? -1, target } })
+          items.push({ host, port: port ?? -1, portName: name, protocol, endpoint: label })
         }
       }
     }
