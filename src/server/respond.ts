@@ -6,15 +6,15 @@ import type { Logger } from '../observe/logger.ts'
 import type { Counter } from '../observe/metrics.ts'
 import type { Reply } from '../plugin/plugin.ts'
 import { type Answer, SERVFAIL } from '../wire/answer.ts'
-import { finish, finishBadVersion, finishRefusal, fullSize } from '../wire/finish.ts'
-import { nameToText } from '../wire/name.ts'
+import { finish, finishBadVersion, finishRefusal, fullSize, OPT_SIZE } from '../wire/finish.ts'
+import { MAX_NAME, nameToText } from '../wire/name.ts'
 import { type Peer, Query, readQuery } from '../wire/query.ts'
-import { typeName } from '../wire/types.ts'
+import { HEADER, typeName } from '../wire/types.ts'
 import type { Respond } from './listener.ts'
 import type { Router } from './router.ts'
 
 /** Octets of the longest reply without an answer: header, question, OPT. */
-const SHORT_REPLY = 12 + 255 + 4 + 11
+const SHORT_REPLY = HEADER + MAX_NAME + 4 + OPT_SIZE
 
 export interface RespondOptions {
   /** Asked at each request, so that a reload takes effect at once. */

@@ -21,6 +21,13 @@ export function recordType(answer: Answer, index: number): number {
   return (answer.body[at]! << 8) | answer.body[at + 1]!
 }
 
+/** Whether a record of the type stands in the authority section. */
+export function authorityHas(answer: Answer, type: number): boolean {
+  const end = answer.answers + answer.authorities
+  for (let i = answer.answers; i < end; i++) if (recordType(answer, i) === type) return true
+  return false
+}
+
 function readTtl({ body }: Answer, at: number): number {
   return ((body[at]! << 24) | (body[at + 1]! << 16) | (body[at + 2]! << 8) | body[at + 3]!) >>> 0
 }
@@ -37,7 +44,8 @@ export function withTtl(answer: Answer, ttl: number): Answer {
   for (let i = answer.starts.length - 2; i >= 0; i--) {
     const at = typeAt(answer, i) + 4
     if (readTtl(answer, at) === ttl) continue
-    body ??= answer.body.slice()
+    // `slice` would share the octets of a Buffer.
+    body ??= new Uint8Array(answer.body)
     body[at] = ttl >>> 24
     body[at + 1] = ttl >>> 16
     body[at + 2] = ttl >>> 8

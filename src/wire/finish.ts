@@ -6,13 +6,13 @@ import type { Query, Refusal } from './query.ts'
 import { Bit, HEADER, Opcode, Rcode, Type } from './types.ts'
 
 /** Octets of an OPT record without options. */
-const OPT_SIZE = 11
+export const OPT_SIZE = 11
 /** What OPT repeats of the query's EDNS flags. */
 const ECHOED_FLAGS = 0xff00
 
 /**
- * Writes `answer` as the response to `query` into `out`, which must hold 65,535 octets, and returns its length. The question is
- * repeated as it was asked, letter case included. The result never passes `query.limit`: records are dropped from the end, so
+ * Writes `answer` as the response to `query` into `out`, which must hold the lesser of `fullSize` and `query.limit`, and returns its
+ * length. The question is repeated as it was asked, letter case included. The result never passes `query.limit`: records are dropped from the end, so
  * additional first, then authority, then answer, and TC is set whenever any was (RFC 2181 section 9 would leave TC clear for
  * additional data; CoreDNS sets it). A query with OPT gets one back with its own size, DO and, as CoreDNS, the upper Z bits.
  */
@@ -93,7 +93,8 @@ function writeHeader(out: Uint8Array, bits: number, answers: number, authorities
   out[11] = additionals & 255
 }
 
-function writeOpt(
+/** Writes an OPT record of version 0 (RFC 6891 section 6.1.2) at `at`, and returns where it ends. */
+export function writeOpt(
   out: Uint8Array,
   at: number,
   size: number,

@@ -3,7 +3,7 @@
  * what CoreDNS does (its rules stand at `readQuery`).
  */
 import { isWithin, lowered, MAX_NAME, type NameKey, ROOT } from './name.ts'
-import { Bit, Class, HEADER, Opcode, Rcode, Type } from './types.ts'
+import { Bit, Class, DO, HEADER, Opcode, Rcode, Type } from './types.ts'
 
 export type Protocol = 'udp' | 'tcp'
 
@@ -72,7 +72,7 @@ export class Query {
   }
 
   get dnssecOk(): boolean {
-    return this.edns !== undefined && (this.edns.flags & 0x8000) !== 0
+    return this.edns !== undefined && (this.edns.flags & DO) !== 0
   }
 
   /** The size that a reply may have: what the client advertises, at least 512 over UDP; 65,535 over TCP. */
@@ -213,7 +213,7 @@ export function skipName(packet: Uint8Array, at: number, end: number): number | 
   let pointers = 0
   for (;;) {
     const length = at < end ? packet[at]! : 256
-    if (length === 0) return size < MAX_NAME ? (behind ?? at + 1) : undefined
+    if (length === 0) return behind ?? at + 1
     if (length >= 0xc0 && length < 256) {
       if (at + 1 >= end) return undefined
       const target = ((length & 0x3f) << 8) | packet[at + 1]!
@@ -222,6 +222,7 @@ export function skipName(packet: Uint8Array, at: number, end: number): number | 
       lowest = at = target
     } else if (length <= 63) {
       size += length + 1
+      if (size >= MAX_NAME) return undefined
       at += length + 1
     } else {
       return undefined
@@ -261,23 +262,32 @@ function optionsWellFormed(packet: Uint8Array, at: number, end: number): boolean
   return true
 }
 
+/** A message with id 0 and one question, and `room` octets of zeros behind it. */
+export function questionMessage(bits: number, name: Uint8Array, type: number, klass: number, room = 0): Uint8Array {
+  const at = HEADER + name.length
+  const message = new Uint8Array(at + 4 + room)
+  message[2] = bits >> 8
+  message[3] = bits & 255
+  message[5] = 1
+  message.set(name, HEADER)
+  message[at] = type >> 8
+  message[at + 1] = type & 255
+  message[at + 2] = klass >> 8
+  message[at + 3] = klass & 255
+  return message
+}
+
+/** The client of a query that is asked because the server itself wants to know. */
+export const OURSELVES: Peer = { protocol: 'udp', address: '', port: 0, localAddress: '', localPort: 0 }
+
 /** A query of our own making: for plugins that ask the chain (or an upstream) for something the client did not ask. */
 export function makeQuery(name: Uint8Array, type: number, like: Pick<Query, 'peer'> & Partial<QueryFields>): Query {
-  const packet = new Uint8Array(HEADER + name.length + 4)
   const bits = (like.bits ?? Bit.RD) & ~(15 << 11)
-  packet[2] = bits >> 8
-  packet[3] = bits & 255
-  packet[5] = 1
-  packet.set(name, HEADER)
-  const at = HEADER + name.length
-  packet[at] = type >> 8
-  packet[at + 1] = type & 255
-  packet[at + 3] = Class.IN
   return new Query({
-    packet,
+    packet: questionMessage(bits, name, type, Class.IN),
     peer: like.peer,
     bits,
-    key: lowered(packet, HEADER, at),
+    key: lowered(name, 0, name.length),
     type,
     class: Class.IN,
     edns: like.edns && { ...like.edns, optionsAt: 0, optionsEnd: 0 },

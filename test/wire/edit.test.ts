@@ -36,6 +36,9 @@ t.test('withTtl copies once, and only when something changes', async t => {
     shown(alias, www).map(line => line.replace(/ \d+ IN/, ' IN')),
   )
   t.equal(withTtl(aged, 4_000_000_000), aged)
+  const buffered = { ...alias, body: Buffer.from(alias.body) }
+  t.equal(lowestTtl(withTtl(buffered, 9), 10), 9)
+  t.strictSame(buffered.body, before, 'nor does it write to a Buffer')
 })
 
 t.test('spelled keeps the letter case whoever asks', async t => {

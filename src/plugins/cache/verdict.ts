@@ -2,7 +2,7 @@
  * What a reply is worth to a cache: which kind it is (RFC 2308), whether it may be kept and for how long. The rules are CoreDNS's.
  */
 import type { Answer } from '../../wire/answer.ts'
-import { lowestTtl, recordType } from '../../wire/edit.ts'
+import { authorityHas, lowestTtl, recordType } from '../../wire/edit.ts'
 import { keyOfName, type NameKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { decode, type Record } from '../../wire/record.ts'
@@ -60,12 +60,6 @@ function ttlOf(kind: Kind, answer: Answer, { success, denial, failureTtl }: Cach
 
 function bounded(ttl: number, share: Share): number {
   return Math.min(Math.max(ttl, share.minTtl), share.ttl)
-}
-
-function authorityHas(answer: Answer, type: number): boolean {
-  const end = answer.answers + answer.authorities
-  for (let i = answer.answers; i < end; i++) if (recordType(answer, i) === type) return true
-  return false
 }
 
 /** Whether the answer section leads, over aliases, to a record of the type that was asked for (RFC 1034 section 3.6.2). */

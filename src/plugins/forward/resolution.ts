@@ -6,7 +6,7 @@ import { messageOf, PortolanError } from '../../errors.ts'
 import { udpUpstream } from '../../net/udp-upstream.ts'
 import type { Clock } from '../../observe/clock.ts'
 import { nameFromText } from '../../wire/name.ts'
-import { makeQuery } from '../../wire/query.ts'
+import { makeQuery, OURSELVES } from '../../wire/query.ts'
 import { decode } from '../../wire/record.ts'
 import { Type } from '../../wire/types.ts'
 import { type Destination, distinct } from './destinations.ts'
@@ -15,9 +15,6 @@ import { upstreamQuery } from './upstream-query.ts'
 
 /** How long a resolver may take for one question. */
 const TIMEOUT_MS = 2_000
-
-/** What a query of our own looks like to those who ask who sent it. */
-const OURSELVES = { protocol: 'udp', address: '', port: 0, localAddress: '', localPort: 0 } as const
 
 /**
  * The destinations with an address (or several) in place of each host name, each once. Asks `resolvers` in turn, the system

@@ -62,18 +62,19 @@ class Loadbalance implements Plugin {
     })
   }
 
-  #arranged({ name, type }: Query, answer: Answer): Answer {
+  #arranged(query: Query, answer: Answer): Answer {
     if (answer.rcode !== Rcode.NOERROR || recordCount(answer) < 2) return answer
-    if (type === Type.AXFR || type === Type.IXFR) return answer
+    if (query.type === Type.AXFR || query.type === Type.IXFR) return answer
     const { networks } = this.#options
-    const chosen = this.#chosen(answer, name, type)
-    return networks.length === 0 ? chosen : prefer(chosen, name, networks)
+    const chosen = this.#chosen(query, answer)
+    return networks.length === 0 ? chosen : prefer(chosen, query.name, networks)
   }
 
-  #chosen(answer: Answer, name: Uint8Array, type: number): Answer {
+  #chosen(query: Query, answer: Answer): Answer {
     const { random } = this.#context
-    if (this.#file === undefined) return roundRobin(answer, name, random)
+    if (this.#file === undefined) return roundRobin(answer, query, random)
+    const { type } = query
     const isWeighted = type === Type.A || type === Type.AAAA || type === Type.SRV
-    return isWeighted ? drawFirst(answer, name, this.#weights, random) : answer
+    return isWeighted ? drawFirst(answer, query.name, this.#weights, random) : answer
   }
 }

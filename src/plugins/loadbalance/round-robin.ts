@@ -5,6 +5,7 @@
 import type { Random } from '../../observe/clock.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { edited, isMovable, recordType, reordered } from '../../wire/edit.ts'
+import type { Query } from '../../wire/query.ts'
 import type { Record } from '../../wire/record.ts'
 import { Type } from '../../wire/types.ts'
 import { partition } from './partition.ts'
@@ -13,8 +14,8 @@ import { partition } from './partition.ts'
 const SHUFFLE = 1
 const REBUILD = 2
 
-/** `name` is the question's. The same answer where there is nothing to choose. */
-export function roundRobin(answer: Answer, name: Uint8Array, random: Random): Answer {
+/** The same answer where there is nothing to choose. */
+export function roundRobin(answer: Answer, query: Query, random: Random): Answer {
   const { answers, starts } = answer
   const total = starts.length - 1
   if (total < 2) return answer
@@ -30,7 +31,7 @@ export function roundRobin(answer: Answer, name: Uint8Array, random: Random): An
     return reordered(answer, order)
   }
   const arranged = (records: readonly Record[]) => arrange(records, random)
-  return edited(answer, name, sections => ({
+  return edited(answer, query.name, sections => ({
     answers: arranged(sections.answers),
     authorities: arranged(sections.authorities),
     additionals: arranged(sections.additionals),

@@ -2,8 +2,8 @@
  * What kind of reply an answer is, by the rules and names of CoreDNS's `response` package: they say which replies `log` writes.
  */
 import type { Answer } from '../../wire/answer.ts'
+import { authorityHas } from '../../wire/edit.ts'
 import type { Query } from '../../wire/query.ts'
-import { decode } from '../../wire/record.ts'
 import { Opcode, Rcode, Type } from '../../wire/types.ts'
 
 export const responseClasses = ['all', 'success', 'denial', 'error'] as const
@@ -19,9 +19,8 @@ export function kindOf(query: Query, answer: Answer): ResponseKind {
   if (rcode === Rcode.NXDOMAIN) return 'NXDOMAIN'
   if (rcode === Rcode.SERVFAIL || rcode === Rcode.NOTIMP) return 'SERVERERROR'
   if (rcode !== Rcode.NOERROR) return 'OTHERERROR'
-  const authorities = answer.authorities === 0 ? [] : (decode(answer, query.name)?.authorities ?? [])
-  if (authorities.some(record => record.type === Type.SOA)) return 'NODATA'
-  return authorities.some(record => record.type === Type.NS) ? 'DELEGATION' : 'NOERROR'
+  if (authorityHas(answer, Type.SOA)) return 'NODATA'
+  return authorityHas(answer, Type.NS) ? 'DELEGATION' : 'NOERROR'
 }
 
 export function classOf(kind: ResponseKind): Exclude<ResponseClass, 'all'> {

@@ -10,7 +10,7 @@ import { type Clock, sleep } from '../../observe/clock.ts'
 import type { Block, Plugin, PluginDefinition, Reply, ServerControl, SetupContext } from '../../plugin/plugin.ts'
 import { SERVFAIL } from '../../wire/answer.ts'
 import { keyOfName, nameFromKey, nameOf, textFromKey } from '../../wire/name.ts'
-import { makeQuery, type Peer, type Query } from '../../wire/query.ts'
+import { makeQuery, OURSELVES, type Query } from '../../wire/query.ts'
 import { Type } from '../../wire/types.ts'
 import { suspects } from './suspects.ts'
 
@@ -43,7 +43,7 @@ export function loop(context: LoopContext, probe: Probe = probeByUdp(context.clo
   // A zone whose name leaves no room for two labels cannot be watched.
   if (name === undefined) return { name: 'loop', handle: (query, next) => next(query) }
   const key = keyOfName(name)
-  const wire = makeQuery(name, Type.HINFO, { peer: nobody }).packet
+  const wire = makeQuery(name, Type.HINFO, { peer: OURSELVES }).packet
   const ended = new AbortController()
   let watching = true
   let seen = 0
@@ -112,9 +112,6 @@ function ownAddress({ listen, port }: Block, server: ServerControl): Address | u
 }
 
 const WILDCARDS = new Set(['', '0.0.0.0', '::'])
-
-/** The client that the probe's query has before it is sent: none. */
-const nobody: Peer = { protocol: 'udp', address: '', port: 0, localAddress: '', localPort: 0 }
 
 function probeByUdp(clock: Clock): Probe {
   return async (address, port, query) => {
