@@ -24,11 +24,13 @@ function nameServers(local: readonly string[], ...objects: readonly ClusterObjec
     dnsNode: () => true,
     now: () => 1,
   })
-  cluster(...objects).follow(zones)
-  const servers = new NameServers(zones, local, 5, naming)
+  const state = cluster(...objects)
+  state.follow(zones)
+  const servers = new NameServers(state, zones, local, 5, naming)
   const [zone] = zones.zones
   const text = (answer: Answer | undefined, name: Uint8Array) => answer && shown(answer, { name }).slice(1)
   return {
+    state,
     records: () => text(servers.records(zone!), zone!.originName),
     addresses: (type: number) => {
       const name = Buffer.from(`\x02ns\x03dns${zone!.origin}`, 'latin1')

@@ -33,6 +33,18 @@ t.test('a cluster address has the name of its service, an endpoint one for each 
   ])
 })
 
+t.test('one address in two spellings is one address, also when one of them goes', async t => {
+  const state = cluster(
+    service('shop/web', { ip: 'None' }),
+    slice('shop/web', ['fd00:0::1'], { name: 'long' }),
+    slice('shop/web', ['fd00::1'], { name: 'short' }),
+  )
+  const served = await serveCluster(t, state)
+  await check(t, served, [[ptr('fd00::1'), 'PTR fd00--1.web.shop.svc, PTR fd00-0--1.web.shop.svc']])
+  state.remove('EndpointSlice', 'shop/long')
+  await check(t, served, [[ptr('fd00::1'), 'PTR fd00--1.web.shop.svc']])
+})
+
 t.test('a cluster address goes before endpoints with the same', async t => {
   const state = cluster(
     service('shop/host', { ip: '10.0.0.1' }),
