@@ -105,3 +105,10 @@ t.test('an endpoint that is not ready, or of no service, does not count', async 
   )
   t.match(records(), ['= cluster.local. 5 IN NS ns.dns.cluster.local.'])
 })
+
+t.test('a change of the cluster is seen at once', async t => {
+  const { state, addresses } = nameServers(['10.244.0.10'], slice('kube-system/kube-dns', ['10.244.0.10']))
+  t.strictSame(addresses(Type.A), ['= ns.dns.cluster.local. 5 IN A 10.244.0.10'])
+  state.upsert(service('kube-system/kube-dns', { ip: '10.96.0.10' }))
+  t.strictSame(addresses(Type.A), ['= ns.dns.cluster.local. 5 IN A 10.96.0.10'])
+})
