@@ -90,7 +90,7 @@ export class Kubernetes implements Plugin {
     const { block, clock, log } = this.#context
     // With `bind` CoreDNS finds no address of its own (it reads them as networks), and its zones have no name server.
     const local = block.listen.length === 0 ? localAddresses() : []
-    this.#nameServers = new NameServers(this.#zones, local, this.#options.ttl, this.#options)
+    this.#nameServers = new NameServers(this.cluster, this.#zones, local, this.#options.ttl, this.#options)
     const following = this.#follower.follow()
     const synced = this.#follower.synced.then(() => this.#project())
     if (this.#follower.state.synced) return synced
@@ -99,13 +99,14 @@ export class Kubernetes implements Plugin {
       () => log.warning('starting although the cluster is not yet known in full: its names get SERVFAIL until it is'),
       () => undefined,
     )
+    const known = Promise.all([following, synced])
     try {
-      await Promise.race([Promise.all([following, synced]), late])
+      await Promise.race([known, late])
     } finally {
       patience.abort()
     }
     // It can still fail, but for the abort of a stop: a token file that is found to be missing only now.
-    following.catch(error => this.#stopped || log.error(messageOf(error)))
+    known.catch(error => this.#stopped || log.error(messageOf(error)))
   }
 
   async stop(): Promise<void> {
