@@ -44,6 +44,11 @@ export interface Metrics {
   readonly registry: Registry
 }
 
+/** The buckets of a histogram that begin with `first`, each twice the one before. */
+export function doubles(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first * 2 ** i)
+}
+
 type Labels = { readonly [name: string]: string }
 type Value = { value: number; labels: { readonly [name: string]: string | number }; metricName?: string }
 type Registered = Parameters<Registry['registerMetric']>[0]

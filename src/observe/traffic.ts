@@ -6,7 +6,7 @@ import type { Answer } from '../wire/answer.ts'
 import { fullSize } from '../wire/finish.ts'
 import type { Query } from '../wire/query.ts'
 import { rcodeName, Type, typeName } from '../wire/types.ts'
-import type { Counter, Family, Histogram, Metrics } from './metrics.ts'
+import { type Counter, doubles, type Family, type Histogram, type Metrics } from './metrics.ts'
 
 /** The `zone` label of queries that no server block took. No zone has this name, as it lacks the last dot. */
 export const DROPPED = 'dropped'
@@ -27,8 +27,8 @@ export interface TrafficMetrics {
   of(server: string, zone: string, view?: string): Traffic
 }
 
-/** Upper bounds of seconds: 0.00025 s and its doubles up to 8 s. */
-const durationBuckets = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i)
+/** Seconds, up to some 8 s. */
+const durationBuckets = doubles(0.00025, 16)
 const sizeBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3]
 
 export function trafficMetrics(metrics: Metrics): TrafficMetrics {

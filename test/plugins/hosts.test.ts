@@ -50,6 +50,14 @@ t.test('answers from its file', async t => {
   t.strictSame(ask('localhost').slice(1), ['= localhost. 3600 IN A 127.0.0.1'])
 })
 
+t.test('four addresses of one family are not one of the other', async t => {
+  const four = ['1.2.3.4', '5.6.7.8', '9.10.11.12', '13.14.15.16']
+  const file = [...four.map(address => `${address} four.test`), '102:304:506:708:90a:b0c:d0e:f10 six.test'].join('\n')
+  const { ask } = await hostsBench(t, { file })
+  t.strictSame(ask('four.test', 'AAAA'), NODATA)
+  t.strictSame(ask('six.test', 'AAAA').slice(1), ['= six.test. 3600 IN AAAA 102:304:506:708:90a:b0c:d0e:f10'])
+})
+
 t.test('owners are in lower case', async t => {
   const { ask } = await hostsBench(t)
   t.strictSame(ask('WWW.Example.ORG').slice(1), ['= www.example.org. 3600 IN A 192.0.2.10'])

@@ -1,9 +1,9 @@
 /** The metrics of `forward`, and which of them belong to one upstream. */
-import type { Counter, Metrics } from '../../observe/metrics.ts'
+import { type Counter, doubles, type Metrics } from '../../observe/metrics.ts'
 import { rcodeName } from '../../wire/types.ts'
 
-/** Seconds: 0.25 ms to 8.192 s, each twice the one before. */
-const BUCKETS = Array.from({ length: 16 }, (_, i) => 0.00025 * 2 ** i)
+/** Seconds, up to some 8 s. */
+const BUCKETS = doubles(0.00025, 16)
 const PROXY_NAME = 'forward'
 
 export interface Measures {
@@ -17,7 +17,7 @@ export interface UpstreamMeasures {
   replied(rcode: number, seconds: number): void
   healthcheckFailed(): void
   /** For each way to reach the upstream: told whether a query found an open socket. */
-  socket(protocol: 'udp' | 'tcp' | 'tcp-tls'): (reused: boolean) => void
+  socket(protocol: 'udp' | 'tcp' | 'tcp-tls' | 'https'): (reused: boolean) => void
 }
 
 /**

@@ -63,7 +63,7 @@ export class Table {
     for (const key of new Set(sources.flatMap(source => [...source.keys()]))) {
       const a = addressesOf(sources, key, 'a')
       const aaaa = addressesOf(sources, key, 'aaaa')
-      const id = [...a, ...aaaa].join()
+      const id = [...a, ...aaaa].join(' ')
       const host = shared.get(id) ?? { a: addresses(Type.A, a, ttl), aaaa: addresses(Type.AAAA, aaaa, ttl) }
       shared.set(id, host)
       this.#hosts.set(key, host)

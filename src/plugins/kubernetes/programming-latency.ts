@@ -5,10 +5,10 @@
 import type { Changes, ClusterView, Projection } from '../../cluster/contract.ts'
 import type { Key } from '../../cluster/objects.ts'
 import type { Clock } from '../../observe/clock.ts'
-import type { Family, Histogram, Metrics } from '../../observe/metrics.ts'
+import { doubles, type Family, type Histogram, type Metrics } from '../../observe/metrics.ts'
 
-/** 1 ms and its doubles, up to some 9 minutes. */
-const BUCKETS = Array.from({ length: 20 }, (_, i) => 0.001 * 2 ** i)
+/** Seconds, up to some 9 minutes. */
+const BUCKETS = doubles(0.001, 20)
 
 /** To follow a cluster after the zones do, so that what it measures is answered already. */
 export class ProgrammingLatency implements Projection {
