@@ -42,7 +42,7 @@ export class Arguments {
 }
 
 /** Throws PORTOLAN_USAGE for what is not a port; `what` begins its message. */
-export function portNumber(text: string, what: string): number {
+function portNumber(text: string, what: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
   throw usageError(`${what}: a port is a number from 0 to 65535, got "${text}"`)
 }

@@ -5,7 +5,7 @@
 import { PortolanError } from '../errors.ts'
 
 /** Thrown for a field of the wrong shape; the message starts with the field's path (`spec.ports[0].port`). */
-export const misshapen = 'PORTOLAN_OBJECT_SHAPE'
+const misshapen = 'PORTOLAN_OBJECT_SHAPE'
 
 /** A JSON object and the path that leads to it. Every method throws a `PortolanError` with code `misshapen` for a wrong shape. */
 export class Fields {

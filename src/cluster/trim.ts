@@ -6,18 +6,19 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { PortolanError } from '../errors.ts'
 import { Fields } from './fields.ts'
 import { intern } from './intern.ts'
-import type {
-  Endpoint,
-  EndpointPort,
-  EndpointSlice,
-  Kind,
-  Meta,
-  Namespace,
-  ObjectOf,
-  Pod,
-  Protocol,
-  Service,
-  ServicePort,
+import {
+  type Endpoint,
+  type EndpointPort,
+  type EndpointSlice,
+  type Kind,
+  keyOf,
+  type Meta,
+  type Namespace,
+  type ObjectOf,
+  type Pod,
+  type Protocol,
+  type Service,
+  type ServicePort,
 } from './objects.ts'
 
 /** Which object could not be used, and why. Name and namespace are empty where they could not be read. */
@@ -44,9 +45,8 @@ export function trim<K extends Kind>(kind: K, json: unknown): Trimmed<ObjectOf<K
 }
 
 /** One line that names the object and says what is wrong with it. */
-export function describe({ kind, namespace, name, message }: Problem): string {
-  const key = namespace === '' ? name : `${namespace}/${name}`
-  return `${kind} ${key || '(no name)'}: ${message}`
+export function describe(problem: Problem): string {
+  return `${problem.kind} ${keyOf(problem) || '(no name)'}: ${problem.message}`
 }
 
 const trimmers: { readonly [K in Kind]: (json: Fields) => ObjectOf<K> } = {

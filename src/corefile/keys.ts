@@ -14,7 +14,7 @@ export const transports = ['dns', 'tls', 'https', 'https3', 'grpc', 'quic'] as c
 export type Transport = (typeof transports)[number]
 
 /** Ports of keys that name none. The one of `dns` can be set on the command line. */
-export const defaultPorts: Readonly<Record<Transport, number>> = {
+const defaultPorts: Readonly<Record<Transport, number>> = {
   dns: 53,
   tls: 853,
   quic: 853,

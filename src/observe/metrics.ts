@@ -41,7 +41,6 @@ export interface Metrics {
   /** All of it in Prometheus' text format. */
   exposition(): Promise<string>
   readonly contentType: string
-  readonly registry: Registry
 }
 
 /** The buckets of a histogram that begin with `first`, each twice the one before. */
@@ -110,7 +109,6 @@ export function metrics(): Metrics {
   }
 
   return {
-    registry,
     contentType: registry.contentType,
     exposition: () => registry.metrics(),
     counter: (name, help, labels) => once('counter', name, help, () => family(labels, counter, numberValue)),

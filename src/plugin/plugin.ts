@@ -73,7 +73,7 @@ export interface Block {
   readonly port: number
   /** `dns://:53`, or with `bind` `dns://127.0.0.1:53`: the `server` label of the metrics. */
   readonly label: string
-  /** Hosts or addresses to listen on; `bind` replaces it. Empty means all addresses. */
+  /** Hosts or addresses to listen on; `bind` adds to it. Empty means all addresses. */
   listen: readonly string[]
   /** Where relative paths start; `root` replaces it before other plugins are set up. */
   directory: string

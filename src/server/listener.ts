@@ -17,7 +17,6 @@ export interface Listener {
   readonly port: number
   /**
    * Starts to receive. Rejects with PORTOLAN_LISTEN and a sentence that says what to do where the address cannot be bound.
-   * `respond` is asked for at each request, so that a reload takes effect at once.
    */
   listen(respond: Respond): Promise<void>
   /** Stops receiving, lets what is in flight be answered for at most `graceMs`, then closes. Safe to call twice. */

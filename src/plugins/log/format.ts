@@ -20,9 +20,9 @@ export interface Exchange {
 export type Format = (exchange: Exchange) => string
 
 /** CoreDNS's Common Log Format. */
-export const COMMON =
+const COMMON =
   '{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" {rcode} {>rflags} {rsize} {duration}'
-export const COMBINED = `${COMMON} "{>opcode}"`
+const COMBINED = `${COMMON} "{>opcode}"`
 
 /** What stands where there is no value. */
 const EMPTY = '-'
