@@ -164,11 +164,14 @@ export class Server {
     try {
       // Its plugins may still wait for an upstream: to stop them would fail those queries.
       if (instance) await atMost(clock, GRACE_MS, instance.settled())
-      await instance?.stop()
+      try {
+        await instance?.stop()
+      } finally {
+        await release?.()
+      }
     } catch (error) {
       log.error(`a plugin of the old configuration did not stop: ${messageOf(error)}`)
     }
-    await release?.()
   }
 
   async #open(endpoint: HostPort, router: Router): Promise<Served> {

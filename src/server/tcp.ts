@@ -7,6 +7,7 @@ import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { Clock } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type Bound, bindAll, boundAddress, type Endpoint, plainAddress } from './binding.ts'
+import { failureLog } from './failure-log.ts'
 import { atMost } from './grace.ts'
 import type { Listener, Respond } from './listener.ts'
 import { TcpConnection } from './tcp-connection.ts'
@@ -61,9 +62,10 @@ class TcpListener implements Listener {
   async listen(respond: Respond): Promise<void> {
     const { clock, log } = this.#options
     this.#servers = await bindAll('tcp', this.#options, log, bind)
+    const failed = failureLog(this.#options, 'tcp', { one: 'connection', many: 'connections', what: 'taken' })
     for (const { server } of this.#servers) {
       server.on('connection', socket => this.#accept(socket, respond))
-      server.on('error', error => log.warning(`tcp: ${error.message}`))
+      server.on('error', failed)
     }
     const timer = clock.every(SWEEP_PERIOD, () => {
       const now = clock.monotonic()

@@ -8,6 +8,7 @@ import { isIPv6 } from 'node:net'
 import type { Clock } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type Bound, bindAll, boundAddress, type Endpoint, plainAddress } from './binding.ts'
+import { failureLog } from './failure-log.ts'
 import { atMost } from './grace.ts'
 import type { Listener, Respond } from './listener.ts'
 
@@ -18,9 +19,6 @@ export interface UdpOptions extends Endpoint {
 
 /** Room for some 5,000 waiting queries; the system may give less (net.core.rmem_max). */
 const RECEIVE_BUFFER = 4 << 20
-
-/** Failures are reported together, at most this often. */
-const REPORT_PERIOD = 60_000
 
 interface BoundSocket extends Bound {
   readonly socket: Socket
@@ -44,11 +42,11 @@ class UdpListener implements Listener {
   #closing: Promise<void> | undefined
   /** The sockets are closed. */
   #over = false
-  #failures = 0
-  #reportAt = Number.NEGATIVE_INFINITY
+  readonly #failed: (error: Error) => void
 
   constructor(options: UdpOptions) {
     this.#options = options
+    this.#failed = failureLog(options, 'udp', { one: 'reply', many: 'replies', what: 'sent' })
   }
 
   get address(): string {
@@ -98,17 +96,6 @@ class UdpListener implements Listener {
       }
     })
   }
-
-  /** Logs the first failure at once, and then how many there were in each period. */
-  #failed(error: Error): void {
-    this.#failures++
-    const now = this.#options.clock.monotonic()
-    if (now < this.#reportAt) return
-    const count = this.#failures === 1 ? '1 reply' : `${this.#failures} replies`
-    this.#options.log.warning(`udp: ${count} could not be sent, the last: ${error.message}`)
-    this.#failures = 0
-    this.#reportAt = now + REPORT_PERIOD
-  }
 }
 
 async function bind(address: string, port: number): Promise<BoundSocket> {
@@ -124,11 +111,11 @@ async function bind(address: string, port: number): Promise<BoundSocket> {
     const listening = once(socket, 'listening')
     socket.bind(port, address)
     await listening
+    enlarge(socket)
   } catch (error) {
     socket.close()
     throw error
   }
-  enlarge(socket)
   return { socket, port: socket.address().port, close: () => socket.close() }
 }
 

@@ -5,8 +5,8 @@ import { nameToText } from '../../src/wire/name.ts'
 import type { Query } from '../../src/wire/query.ts'
 import { Bit, Rcode } from '../../src/wire/types.ts'
 import { answerTo } from '../helpers/answer.ts'
-import { cluster, service } from '../helpers/cluster.ts'
-import { check, serveCluster } from './asking.ts'
+import { cluster, service, slice } from '../helpers/cluster.ts'
+import { answered, check, serveCluster } from './asking.ts'
 
 /** Names elsewhere, and what an upstream says of them. */
 const elsewhere: { readonly [name: string]: (query: Query) => Reply['answer'] } = {
@@ -171,4 +171,24 @@ t.test('an address is no name', async t => {
       [`address6.shop.svc ${type}`, 'NXDOMAIN'],
     ])
   }
+})
+
+t.test('names that each stand for many are not followed without end', async t => {
+  const ten = (layer: number) => Array.from({ length: 10 }, (_, i) => `n${i}-${layer}`)
+  const layers = [0, 1, 2].flatMap(layer =>
+    ten(layer).flatMap(name => [
+      service(`shop/${name}`, { ip: 'None' }),
+      slice(
+        `shop/${name}`,
+        ten(layer + 1).map(next => `${next}.shop.svc.cluster.local`),
+      ),
+    ]),
+  )
+  const last = ten(3).map(name => alias(`shop/${name}`, 'nosuch.test'))
+  const asked: string[] = []
+  const state = cluster(...layers, ...last)
+  const zones = { zones: '.', origins: 'cluster.local in-addr.arpa' }
+  const served = await serveCluster(t, state, { ...zones, others: 'upstream', plugins: [upstream(asked)] })
+  t.match(await answered(served, 'n0-0.shop.svc A', { protocol: 'tcp' }), /^CNAME n0-1\.shop\.svc, /)
+  t.ok(asked.length > 100 && asked.length < 1000, `${asked.length} questions to the upstream`)
 })

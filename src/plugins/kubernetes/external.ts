@@ -16,11 +16,19 @@ import { AUTHORITATIVE, addressRecord, nameRecord } from '../../zone/rdata.ts'
 /** A chain of names ends here: CoreDNS follows eleven. */
 const MAX_CHAIN = 11
 
+/** Names that each stand for many multiply: no more than this are followed for one query. */
+const MAX_TARGETS = 500
+
 export interface Following {
   readonly zones: ClusterZones
   readonly zone: OriginZone
   readonly ttl: number
   ask(query: Query): Reply | Promise<Reply>
+}
+
+/** The same for one query, and how many targets it has followed. */
+interface Walk extends Following {
+  followed: number
 }
 
 /** The records found on the way, and whether the way ended in itself or was too long: then there is no answer at all. */
@@ -32,7 +40,7 @@ interface Found {
 
 /** The answer to an A or AAAA query for a name that stands for others; NODATA where nothing comes of them. */
 export async function followed(query: Query, external: External, following: Following): Promise<Answer> {
-  const found = await follow(query, query.key, 0, external, [], following)
+  const found = await follow(query, query.key, 0, external, [], { ...following, followed: 0 })
   if (found.records.length === 0) return following.zone.nodata(query.key.length)
   const bits = AUTHORITATIVE.bits | (found.truncated ? Bit.TC : 0)
   return encode({ answers: found.records, authorities: [], additionals: [] }, query.key.length, { bits })
@@ -44,25 +52,27 @@ async function follow(
   owner: Record['owner'],
   external: External,
   chain: readonly NameKey[],
-  following: Following,
+  walk: Walk,
 ): Promise<Found> {
   const size = query.type === Type.A ? 4 : 16
   const records = external.addresses
     .filter(octets => octets.length === size)
-    .map(octets => addressRecord(owner, octets, following.ttl))
+    .map(octets => addressRecord(owner, octets, walk.ttl))
   let truncated = false
   let lost = false
   for (const target of external.targets) {
     const targetKey = keyOfName(target)
     // A name that leads to itself or below itself, to one that was passed already, or on for too long, leads nowhere.
-    if (isWithin(targetKey, key) || chain.includes(targetKey) || chain.length >= MAX_CHAIN) {
+    const tooLong = chain.length >= MAX_CHAIN || walk.followed >= MAX_TARGETS
+    if (tooLong || isWithin(targetKey, key) || chain.includes(targetKey)) {
       lost = true
       continue
     }
-    const cname = nameRecord(owner, Type.CNAME, target, following.ttl)
-    const next = isWithin(targetKey, following.zone.origin)
-      ? await inside(query, target, targetKey, [...chain, targetKey], following)
-      : await outside(query, target, following)
+    walk.followed++
+    const cname = nameRecord(owner, Type.CNAME, target, walk.ttl)
+    const next = isWithin(targetKey, walk.zone.origin)
+      ? await inside(query, target, targetKey, [...chain, targetKey], walk)
+      : await outside(query, target, walk)
     if (next.lost && next.records.length === 0) lost = true
     else records.push(cname, ...next.records)
     truncated ||= next.truncated
@@ -76,16 +86,16 @@ async function inside(
   target: Uint8Array,
   key: NameKey,
   chain: readonly NameKey[],
-  following: Following,
+  walk: Walk,
 ): Promise<Found> {
-  const found = following.zones.find(following.zone, key, query.type)
-  if ('targets' in found) return follow(query, key, target, found, chain, following)
+  const found = walk.zones.find(walk.zone, key, query.type)
+  if ('targets' in found) return follow(query, key, target, found, chain, walk)
   return { records: decode(found, target)?.answers ?? [], truncated: false, lost: false }
 }
 
 /** A target elsewhere: the chain is asked. Where it fails the CNAME stands alone. */
-async function outside(query: Query, target: Uint8Array, following: Following): Promise<Found> {
-  const { answer } = await following.ask(makeQuery(target, query.type, query))
+async function outside(query: Query, target: Uint8Array, walk: Walk): Promise<Found> {
+  const { answer } = await walk.ask(makeQuery(target, query.type, query))
   const records = decode(answer, target)?.answers ?? []
   return { records, truncated: (answer.bits & Bit.TC) !== 0, lost: false }
 }
