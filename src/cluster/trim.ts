@@ -67,11 +67,11 @@ function trimService(json: Fields): Service {
   const type = spec.oneOf('type', serviceTypes, 'ClusterIP')
   const external = type === 'ExternalName'
   const given = spec.texts('clusterIPs')
-  const clusterIPs = given.length > 0 ? given : [spec.text('clusterIP', '')]
+  const clusterIPs = (given.length > 0 ? given : [spec.text('clusterIP', '')]).map(unpadded)
   const headless = !external && clusterIPs[0] === 'None'
   const addresses = external || headless ? [] : clusterIPs.filter(ip => ip !== '')
   if (!addresses.every(isAddress)) spec.refuse(given.length > 0 ? 'clusterIPs' : 'clusterIP', 'IP addresses or None')
-  const externalIPs = spec.texts('externalIPs')
+  const externalIPs = spec.texts('externalIPs').map(unpadded)
   if (!externalIPs.every(isAddress)) spec.refuse('externalIPs', 'IP addresses')
   if (external && !spec.text('externalName')) spec.refuse('externalName', 'a domain name')
   return {
@@ -141,7 +141,7 @@ function trimEndpointPort(json: Fields): EndpointPort {
 const addressTests = { IPv4: isIPv4, IPv6: isAddress6, FQDN: (name: string) => name !== '' } as const
 
 function trimEndpoint(json: Fields, addressType: EndpointSlice['addressType']): Endpoint {
-  const addresses = json.texts('addresses')
+  const addresses = json.texts('addresses').map(unpadded)
   if (!addresses.every(addressTests[addressType])) json.refuse('addresses', `${addressType} addresses`)
   const conditions = json.child('conditions')
   const ready = conditions.flag('ready') ?? true
@@ -217,8 +217,13 @@ function trimLabels(meta: Fields): Meta['labels'] {
 }
 
 function trimAddress(json: Fields, field: string): string {
-  const ip = json.text(field, '')
+  const ip = unpadded(json.text(field, ''))
   return ip === '' || isAddress(ip) ? ip : json.refuse(field, 'an IP address')
+}
+
+// The API server takes IPv4 addresses with leading zeros and, as kube-proxy does, reads them as decimal.
+function unpadded(text: string): string {
+  return /^\d+(\.\d+){3}$/.test(text) ? text.replace(/\b0+(?=\d)/g, '') : text
 }
 
 function isAddress(text: string): boolean {

@@ -120,6 +120,24 @@ t.test('trim: an endpoint slice', async t => {
   })
 })
 
+t.test('trim: leading zeros in IPv4 addresses, which the API server takes', async t => {
+  const status = { loadBalancer: { ingress: [{ ip: '192.0.02.1' }] } }
+  const spec = { clusterIP: '010.096.0.10', externalIPs: ['010.20.000.1'] }
+  t.match(trim('Service', { metadata, spec, status }).object, {
+    clusterIPs: ['10.96.0.10'],
+    externalIPs: ['10.20.0.1'],
+    loadBalancerIPs: ['192.0.2.1'],
+  })
+  const endpoints = [{ addresses: ['10.1.0.1'] }, { addresses: ['010.1.0.02'] }]
+  t.match(trim('EndpointSlice', { metadata, endpoints }).object, {
+    endpoints: [{ addresses: ['10.1.0.1'] }, { addresses: ['10.1.0.2'] }],
+  })
+  t.match(trim('EndpointSlice', { metadata, addressType: 'FQDN', endpoints: [{ addresses: ['01.example'] }] }).object, {
+    endpoints: [{ addresses: ['01.example'] }],
+  })
+  t.match(trim('Pod', { metadata, status: { podIP: '010.244.1.9' } }).object, { podIPs: ['10.244.1.9'] })
+})
+
 t.test('trim: a pod keeps its addresses, phase and node', async t => {
   const spec = { nodeName: 'n', hostNetwork: true }
   t.match(
