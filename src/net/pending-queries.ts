@@ -85,8 +85,8 @@ export class PendingQueries {
   }
 }
 
-/** The response that `packet` is to `query`, whose id it is known to have; undefined where it is none. */
-function responseTo(query: Uint8Array, packet: Uint8Array): Response | undefined {
+/** The response that `packet` is to `query`, whatever its id; undefined where it is none. */
+export function responseTo(query: Uint8Array, packet: Uint8Array): Response | undefined {
   const opcode = query[2]! & 0x78
   if ((packet[2]! & 0xf8) !== (0x80 | opcode)) return undefined
   if (isBareError(packet)) return readResponse(packet.subarray(0, HEADER))

@@ -2,22 +2,15 @@
  * Asks a DNS server by TCP or TLS (RFC 7766, RFC 7858) on connections that are kept and shared: an unused one is taken first, then
  * a new one made, and only when there are many do queries follow each other on one connection.
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls, type SecureContext } from 'node:tls'
+import type { Socket } from 'node:net'
 import { hostPort } from '../corefile/addresses.ts'
 import type { PortolanError } from '../errors.ts'
 import type { Response } from '../wire/message.ts'
+import { connection, type TlsOptions } from './connection.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { framed, MessageStream } from './message-stream.ts'
 import { PendingQueries } from './pending-queries.ts'
 import { completed, socketError, stoppedError, type Upstream, type UpstreamOptions, upstreamError } from './upstream.ts'
-
-export interface TlsOptions {
-  /** The certificates that are trusted, and the client's own. */
-  readonly context: SecureContext
-  /** The name that the upstream's certificate must have; its address where left out. */
-  readonly serverName?: string | undefined
-}
 
 export interface TcpUpstreamOptions extends UpstreamOptions {
   /** Without it, plain TCP. */
@@ -166,7 +159,7 @@ class Connection {
 
   #open(connectMs: number): void {
     const { peer, clock } = this.#options
-    const socket = this.#connect()
+    const socket = connection({ ...this.#options, session: this.#session })
     this.#socket = socket
     let connected = false
     const timer = clock.after(connectMs, () => {
@@ -191,20 +184,5 @@ class Connection {
       this.close(upstreamError('PORTOLAN_UPSTREAM_CLOSED', peer, 'the connection was closed by the upstream: EOF'))
     })
     socket.on('end', () => socket.destroy())
-  }
-
-  #connect(): Socket {
-    const { address, port, sourceAddress, tls } = this.#options
-    const ends = { host: address, port, ...(sourceAddress === undefined ? {} : { localAddress: sourceAddress }) }
-    if (tls === undefined) return connectTcp(ends)
-    const expected = tls.serverName ?? address.replace(/%.*/, '')
-    return connectTls({
-      ...ends,
-      secureContext: tls.context,
-      // An address is never sent as a server name (RFC 6066 section 3).
-      ...(isIP(expected) ? {} : { servername: expected }),
-      ...(this.#session ? { session: this.#session } : {}),
-      checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate),
-    })
   }
 }

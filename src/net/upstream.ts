@@ -1,6 +1,6 @@
 /**
  * What it means to ask another DNS server: the interface of upstreams, the way they fail, and which replies they believe. How the
- * octets travel is left to `udp-upstream.ts` and `tcp-upstream.ts`, whom to ask and how often to the plugins.
+ * octets travel is left to `udp-upstream.ts`, `tcp-upstream.ts` and `https-upstream.ts`, whom to ask and how often to the plugins.
  */
 import { randomInt } from 'node:crypto'
 import { getSystemErrorMessage } from 'node:util'
@@ -11,9 +11,10 @@ import type { Response } from '../wire/message.ts'
 export interface Upstream {
   /**
    * Asks once and resolves to the reply. `query` is a whole message with one question; its id is overwritten with an
-   * unpredictable one. What does not answer it (another id, source or question, broken octets) is waited over. Rejects with a
-   * PortolanError: PORTOLAN_UPSTREAM_TIMEOUT, _UNREACHABLE, _CLOSED (the peer closed the connection), _BUSY (too many queries
-   * under way) or _STOPPED. Never asks again by itself, but where a kept connection turns out to be closed.
+   * unpredictable one, over HTTPS with 0. What does not answer it (another id, source or question, broken octets) is waited
+   * over. Rejects with a PortolanError: PORTOLAN_UPSTREAM_TIMEOUT, _UNREACHABLE, _CLOSED (the peer closed the connection),
+   * _BUSY (too many queries under way), _STOPPED, or _REPLY (over HTTPS, where nothing better can follow: it is no answer).
+   * Never asks again by itself, but where a kept connection turns out to be closed.
    *
    * @param readMs how long to wait for the reply once the query was sent
    * @param connectMs how long a connection may take to be made; nothing where there is none to make
@@ -55,7 +56,8 @@ export function completed(options: UpstreamOptions): Required<UpstreamOptions> {
   }
 }
 
-export type UpstreamErrorCode = `PORTOLAN_UPSTREAM_${'TIMEOUT' | 'UNREACHABLE' | 'CLOSED' | 'BUSY' | 'STOPPED'}`
+export type UpstreamErrorCode =
+  `PORTOLAN_UPSTREAM_${'TIMEOUT' | 'UNREACHABLE' | 'CLOSED' | 'BUSY' | 'STOPPED' | 'REPLY'}`
 
 export function upstreamError(code: UpstreamErrorCode, peer: string, what: string, cause?: unknown): PortolanError {
   return new PortolanError(code, `${peer}: ${what}`, { cause })
@@ -63,7 +65,9 @@ export function upstreamError(code: UpstreamErrorCode, peer: string, what: strin
 
 /** The error of a socket in the words of the system (`connection refused`), which are CoreDNS's too. */
 export function socketError(code: UpstreamErrorCode, peer: string, cause: NodeJS.ErrnoException): PortolanError {
-  const what = cause.errno === undefined ? cause.message : getSystemErrorMessage(cause.errno)
+  // HTTP/2 has numbers of its own, which are no system's.
+  const { errno, syscall, message } = cause
+  const what = errno === undefined || syscall === undefined ? message : getSystemErrorMessage(errno)
   return upstreamError(code, peer, what, cause)
 }
 

@@ -11,7 +11,7 @@ import { MessageStream } from '../../src/net/message-stream.ts'
 
 /** A query as it came. */
 export interface Asked {
-  readonly protocol: 'udp' | 'tcp' | 'tls'
+  readonly protocol: 'udp' | 'tcp' | 'tls' | 'https'
   readonly packet: Buffer
   /** The port it came from; with TCP it tells connections apart. */
   readonly port: number

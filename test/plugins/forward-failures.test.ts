@@ -2,6 +2,7 @@ import { decode } from 'dns-packet'
 import t from 'tap'
 import { shown } from '../helpers/answer.ts'
 import { type Started, start, to } from '../helpers/forwarding.ts'
+import { httpsTestUpstream, send } from '../helpers/https-upstream.ts'
 import { type Asking, queryFor } from '../helpers/plugin.ts'
 import { answering, failing, reply, silent, spoilt, type TestUpstream, testUpstream } from '../helpers/upstream.ts'
 
@@ -196,4 +197,21 @@ t.test('stopping gives back what is under way', async t => {
   await server.until(1)
   await plugin.stop?.()
   t.match(await asking, { error: { code: 'PORTOLAN_UPSTREAM_STOPPED' } })
+})
+
+t.test('an HTTPS upstream that is out of order: another is asked, and it is probed until it answers', async t => {
+  await using broken = await httpsTestUpstream(asked => send(asked, 'Bad Gateway', { ':status': 502 }))
+  await using server = await testUpstream(answering('192.0.2.1'))
+  const upstream = `https://127.0.0.1:${broken.port}`
+  const options = 'policy sequential\ntls ca.crt\nhealth_check 0.5s no_rec domain example.org'
+  const { show, exposition } = await start(t, `forward . ${upstream} ${to(server)} {\n${options}\n}`)
+  t.match(await show('a.org'), ['rcode NOERROR RD RA', /192.0.2.1/])
+  await broken.until(2)
+  t.match(decode(broken.received[1]!.packet), { questions: [{ name: 'example.org', type: 'NS' }], flag_rd: false })
+  const alone = await start(t, `forward . ${upstream} {\ntls ca.crt\nmax_fails 0\n}`)
+  const { answer, error } = await alone.ask('a.org')
+  t.strictSame(shown(answer, queryFor('a.org')), ['rcode SERVFAIL'])
+  t.match(error, { code: 'PORTOLAN_UPSTREAM_REPLY', message: `https 127.0.0.1:${broken.port}: HTTP status 502` })
+  const counted = `coredns_proxy_conn_cache_misses_total{proxy_name="forward",to="127.0.0.1:${broken.port}",proto="https"} 1`
+  t.ok((await exposition()).includes(counted))
 })

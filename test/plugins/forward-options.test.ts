@@ -25,6 +25,7 @@ t.test('defaults are those of CoreDNS', async t => {
     readTimeoutMs: 2_000,
     maxFails: 2,
     maxConnectAttempts: undefined,
+    dohMethod: 'POST',
     policy: 'random',
     healthCheckMs: 500,
     healthCheckRecursion: true,
@@ -66,8 +67,8 @@ t.test('every option of CoreDNS 1.15, with the values that it takes', async t =>
     ['max_fails 0', { maxFails: 0 }],
     ['max_connect_attempts 0', { maxConnectAttempts: 0 }],
     ['max_connect_attempts 5', { maxConnectAttempts: 5 }],
-    ['doh_method GET', {}],
-    ['doh_method POST', {}],
+    ['doh_method GET', { dohMethod: 'GET' }],
+    ['doh_method POST', { dohMethod: 'POST' }],
     ['tls', { tls: {} }],
     ['tls_servername dns.quad9.net', { tlsServerName: 'dns.quad9.net' }],
     ['policy random', { policy: 'random' }],
@@ -196,6 +197,10 @@ t.test('TO', async t => {
     'tls 127.0.0.1 8853 example.net',
   ])
   t.strictSame(destinations('tls://[2400:3200::1%dns.alidns.com]:853'), ['tls 2400:3200::1 853 dns.alidns.com'])
+  t.strictSame(
+    destinations('https://127.0.0.1 https://127.0.0.1:8443 https://[::1%dns.example]:443 https://dns.example'),
+    ['https 127.0.0.1 443', 'https 127.0.0.1 8443', 'https ::1 443 dns.example', 'https dns.example 443'],
+  )
   t.strictSame(destinations('resolv.conf empty'), ['dns 192.0.2.1 53', 'dns fe80::1%eth0 53'])
   t.strictSame(destinations('tls://resolv.conf'), ['tls 192.0.2.1 853', 'tls fe80::1%eth0 853'])
   t.strictSame(destinations('dns.example tls://dns.example%a.org:54'), [
@@ -214,9 +219,15 @@ t.test('TO', async t => {
     ['/nonexistent', /not an IP address, file, or valid domain: "\/nonexistent"/],
     ['127.0.0.1:99999', /not an IP address, file, or valid domain/],
     ['a..b', /not an IP address, file, or valid domain/],
-    ['grpc://1.1.1.1', /'grpc' is not supported as a destination protocol in forward: use dns:\/\/ or tls:\/\//],
-    ['https://1.1.1.1', /'https' is not supported/],
-    ['quic://1.1.1.1', /'quic' is not supported/],
+    [
+      'grpc://1.1.1.1',
+      /'grpc' is not supported as a destination protocol in forward: use dns:\/\/, tls:\/\/ or https:\/\//,
+    ],
+    ['https://1.1.1.1/', /an https:\/\/ upstream has no path, it is asked at \/dns-query: "https:\/\/1.1.1.1\/"/],
+    ['https://dns.example/dns-query', /^Corefile:2:11: forward: an https:\/\/ upstream has no path/],
+    ['https://dns.example:0', /not an IP address, file, or valid domain/],
+    ['https3://1.1.1.1', /'https3' is not supported .*: use dns:/],
+    ['quic://1.1.1.1', /'quic' is not supported as a destination protocol in forward: use dns:/],
     ['unix:///tmp/x', /'unix' is not supported/],
     ['foo://1.1.1.1', /'foo' is not supported as a destination protocol in forward$/],
   ]

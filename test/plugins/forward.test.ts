@@ -6,6 +6,7 @@ import { REFUSED } from '../../src/wire/answer.ts'
 import { finish } from '../../src/wire/finish.ts'
 import { type Query, readQuery } from '../../src/wire/query.ts'
 import { directory, elsewhere, start, to } from '../helpers/forwarding.ts'
+import { answeringByHttps, httpsTestUpstream } from '../helpers/https-upstream.ts'
 import { type Asking, pluginBench, queryFor } from '../helpers/plugin.ts'
 import {
   type Asked,
@@ -179,6 +180,28 @@ t.test('TLS upstreams, with a name for all or for one', async t => {
     t.equal(answer.rcode, 2)
     t.match(error, { code: 'PORTOLAN_UPSTREAM_UNREACHABLE' })
   }
+})
+
+t.test('HTTPS upstreams: whatever the client used, by POST or GET, with a name for all or for one', async t => {
+  await using server = await httpsTestUpstream(answeringByHttps('192.0.2.1'))
+  const upstream = `https://127.0.0.1:${server.port}`
+  for (const [text, asking] of [
+    [`forward . ${upstream} {\ntls ca.crt\n}`, {}],
+    [`forward . ${upstream} {\ntls ca.crt\ndoh_method GET\nprefer_udp\n}`, tcp],
+    [`forward . ${upstream} {\ntls client-a.crt client-a.key ca.crt\ntls_servername localhost\nforce_tcp\n}`, {}],
+    [`forward . https://127.0.0.1%localhost:${server.port} {\ntls ca.crt\n}`, {}],
+  ] as const) {
+    t.match(await (await start(t, text)).show('a.org', 'A', asking), ['rcode NOERROR RD RA', /192.0.2.1/])
+  }
+  const asked = server.received.map(({ headers }) => [headers[':method'], headers[':authority']])
+  t.strictSame(asked, [
+    ['POST', `127.0.0.1:${server.port}`],
+    ['GET', `127.0.0.1:${server.port}`],
+    ['POST', 'localhost'],
+    ['POST', 'localhost'],
+  ])
+  const { ask } = await start(t, `forward . ${upstream}`)
+  t.match(await ask('a.org'), { answer: { rcode: 2 }, error: { code: 'PORTOLAN_UPSTREAM_UNREACHABLE' } })
 })
 
 t.test('max_concurrent', async t => {

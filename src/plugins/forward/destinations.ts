@@ -10,21 +10,24 @@ import type { Directive } from '../../corefile/directive.ts'
 import type { Token } from '../../corefile/lexer.ts'
 import { domainFromText } from '../../corefile/zones.ts'
 
+/** The transports, and the ports that they have where none is named. */
+const PORTS = { dns: 53, tls: 853, https: 443 } as const
+export type Transport = keyof typeof PORTS
+
 /** An upstream as the Corefile names it. */
 export interface Destination {
-  readonly transport: 'dns' | 'tls'
+  readonly transport: Transport
   /** An IP address (with its zone, `fe80::1%eth0`), or a host name. */
   readonly host: string
   readonly port: number
-  /** The name that its certificate must have, from `tls://ADDRESS%NAME`. */
+  /** The name that its certificate must have, from `tls://ADDRESS%NAME` or `https://ADDRESS%NAME`. */
   readonly serverName: string | undefined
 }
 
 /** How many TO arguments there may be. */
 const MAX = 15
-const PORTS = { dns: 53, tls: 853 } as const
 /** What can be meant by a TO and is not spoken. */
-const UNSUPPORTED = ['https', 'https3', 'quic', 'grpc', 'unix']
+const UNSUPPORTED = ['https3', 'quic', 'grpc', 'unix']
 
 /** Reads all arguments that are left. Files are read now; relative ones start from `directory`. Throws positioned errors. */
 export function readDestinations(directive: Directive, directory: string): Destination[] {
@@ -44,9 +47,12 @@ export function distinct(destinations: readonly Destination[]): Destination[] {
 
 function destinationsOf(directive: Directive, token: Token, directory: string): Destination[] {
   const [, scheme = 'dns', rest = ''] = /^(?:([a-z0-9]*):\/\/)?(.*)$/s.exec(token.text) ?? []
-  if (scheme !== 'dns' && scheme !== 'tls') {
-    const hint = UNSUPPORTED.includes(scheme) ? ': use dns:// or tls://' : ''
+  if (!isTransport(scheme)) {
+    const hint = UNSUPPORTED.includes(scheme) ? ': use dns://, tls:// or https://' : ''
     throw directive.error(`'${scheme}' is not supported as a destination protocol in forward${hint}`, token)
+  }
+  if (scheme === 'https' && rest.includes('/')) {
+    throw directive.error(`an https:// upstream has no path, it is asked at /dns-query: "${token.text}"`, token)
   }
   const parsed = parseHostPort(rest, PORTS[scheme])
   const address = parsed && addressOf(scheme, parsed.host)
@@ -59,14 +65,18 @@ function destinationsOf(directive: Directive, token: Token, directory: string): 
   if (parsed === undefined || parsed.port === 0 || rest.includes('/') || domainFromText(host) === undefined) {
     throw directive.error(`not an IP address, file, or valid domain: "${token.text}"`, token)
   }
-  return [{ transport: scheme, host, port: parsed.port, serverName: scheme === 'tls' ? serverName : undefined }]
+  return [{ transport: scheme, host, port: parsed.port, serverName: scheme === 'dns' ? undefined : serverName }]
 }
 
-/** The address in `host`, which may end in `%` and a server name (tls) or a zone (IPv6); undefined where it is none. */
-function addressOf(scheme: 'dns' | 'tls', host: string): Pick<Destination, 'host' | 'serverName'> | undefined {
+function isTransport(scheme: string): scheme is Transport {
+  return Object.hasOwn(PORTS, scheme)
+}
+
+/** The address in `host`, which may end in `%` and a server name (TLS) or a zone (IPv6); undefined where it is none. */
+function addressOf(scheme: Transport, host: string): Pick<Destination, 'host' | 'serverName'> | undefined {
   const [address = '', suffix] = host.split('%')
   if (!isIP(address)) return undefined
-  if (scheme === 'tls') return { host: address, serverName: suffix }
+  if (scheme !== 'dns') return { host: address, serverName: suffix }
   return { host: suffix !== undefined && isIPv6(address) ? host : address, serverName: undefined }
 }
 

@@ -4,6 +4,7 @@ import { parseHostPort } from '../../corefile/addresses.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { zonesFromText } from '../../corefile/zones.ts'
+import type { HttpsMethod } from '../../net/https-upstream.ts'
 import { type NameKey, ROOT } from '../../wire/name.ts'
 import { Rcode } from '../../wire/types.ts'
 import { type Destination, readDestinations } from './destinations.ts'
@@ -32,6 +33,7 @@ export interface ForwardOptions {
   maxFails: number
   /** Undefined: twice the upstreams; 0: no limit. */
   maxConnectAttempts: number | undefined
+  dohMethod: HttpsMethod
   policy: PolicyName
   healthCheckMs: number
   healthCheckRecursion: boolean
@@ -65,6 +67,7 @@ export function readForwardOptions(directive: Directive, directory: string): For
     readTimeoutMs: 2_000,
     maxFails: 2,
     maxConnectAttempts: undefined,
+    dohMethod: 'POST',
     policy: 'random',
     healthCheckMs: 500,
     healthCheckRecursion: true,
@@ -110,8 +113,7 @@ export function readForwardOptions(directive: Directive, directory: string): For
       options.maxConnectAttempts = option.integer({ min: 0, max: UINT32_MAX })
     },
     doh_method(option) {
-      // Read so that a Corefile with it works; there are no DNS-over-HTTPS upstreams for it to concern.
-      option.oneOf(['GET', 'POST'])
+      options.dohMethod = option.oneOf(['GET', 'POST'])
     },
     policy(option) {
       options.policy = option.oneOf(policies)

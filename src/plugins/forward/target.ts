@@ -1,6 +1,7 @@
 /** One upstream of `forward`: its connections, its health, its metrics. */
 import type { SecureContext } from 'node:tls'
 import { hostPort } from '../../corefile/addresses.ts'
+import { httpsUpstream } from '../../net/https-upstream.ts'
 import { tcpUpstream } from '../../net/tcp-upstream.ts'
 import { udpUpstream } from '../../net/udp-upstream.ts'
 import type { Upstream, UpstreamOptions } from '../../net/upstream.ts'
@@ -20,7 +21,7 @@ const CHECK_CONNECT_MS = 2_000
 /** What the upstreams of one `forward` have in common. */
 export interface Shared {
   readonly options: ForwardOptions
-  /** For those that speak TLS. */
+  /** For those that speak TLS or HTTPS. */
   readonly context: () => SecureContext
   readonly clock: Clock
   readonly measuresOf: (to: string) => UpstreamMeasures
@@ -31,8 +32,9 @@ export class Target {
   readonly #clock: Clock
   readonly #measures: UpstreamMeasures
   readonly #readMs: number
-  /** Undefined where only TLS is spoken. */
+  /** Undefined where only TLS or HTTPS is spoken. */
   readonly #udp: Upstream | undefined
+  /** TCP, TLS or HTTPS. */
   readonly #tcp: Upstream
 
   constructor(destination: Destination, { options, context, clock, measuresOf }: Shared) {
@@ -43,12 +45,12 @@ export class Target {
     this.#clock = clock
     this.#measures = measures
     this.#readMs = options.readTimeoutMs
-    if (transport === 'tls') {
-      this.#tcp = tcpUpstream({
-        ...ends,
-        tls: { context: context(), serverName },
-        onSocket: measures.socket('tcp-tls'),
-      })
+    if (transport === 'https') {
+      const tls = { context: context(), serverName }
+      this.#tcp = httpsUpstream({ ...ends, tls, method: options.dohMethod, onSocket: measures.socket('https') })
+    } else if (transport === 'tls') {
+      const tls = { context: context(), serverName }
+      this.#tcp = tcpUpstream({ ...ends, tls, onSocket: measures.socket('tcp-tls') })
     } else {
       this.#udp = udpUpstream({ ...ends, onSocket: measures.socket('udp') })
       this.#tcp = tcpUpstream({ ...ends, onSocket: measures.socket('tcp') })
@@ -66,7 +68,7 @@ export class Target {
     })
   }
 
-  /** Asks once, by `protocol` unless this upstream speaks TLS. Rejects as `Upstream.exchange` does. */
+  /** Asks once, by `protocol` unless this upstream speaks TLS or HTTPS. Rejects as `Upstream.exchange` does. */
   async exchange(query: Uint8Array, protocol: Protocol, connectMs: number): Promise<Response> {
     const begun = this.#clock.monotonic()
     const upstream = (protocol === 'udp' ? this.#udp : undefined) ?? this.#tcp
