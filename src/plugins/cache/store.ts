@@ -29,7 +29,9 @@ class Shelf {
     this.#count = metrics.gauge('coredns_cache_entries', 'Entries in the cache.', labels).of(...values)
     this.#entries = new LRUCache({
       // CoreDNS has 256 shards of at least four entries: 10,000 become 9,984.
-      max: Math.max(Math.floor(share.capacity / 256), 4) * 256,
+      maxSize: Math.max(Math.floor(share.capacity / 256), 4) * 256,
+      // With `max` in its place, room for all of them would be taken at once.
+      sizeCalculation: () => 1,
       dispose: (_entry, _key, reason) => reason === 'evict' && evicted.add(),
     })
   }

@@ -15,6 +15,7 @@ t.test('takes what CoreDNS takes', async t => {
     block('success 5000 60', 'denial 2500 60 0'),
     block('success 5000 60 10'),
     block('success 0', 'denial -5'),
+    block('success 99999999999'),
     block('prefetch 0'),
     block('prefetch 10 1m'),
     block('prefetch 10 1m 20%'),
