@@ -280,11 +280,16 @@ export function questionMessage(bits: number, name: Uint8Array, type: number, kl
 /** The client of a query that is asked because the server itself wants to know. */
 export const OURSELVES: Peer = { protocol: 'udp', address: '', port: 0, localAddress: '', localPort: 0 }
 
-/** A query of our own making: for plugins that ask the chain (or an upstream) for something the client did not ask. */
+/**
+ * A query of our own making: for plugins that ask the chain (or an upstream) for something the client did not ask. It has the id of
+ * the query that it is made like, by which log lines are told to belong together.
+ */
 export function makeQuery(name: Uint8Array, type: number, like: Pick<Query, 'peer'> & Partial<QueryFields>): Query {
   const bits = (like.bits ?? Bit.RD) & ~(15 << 11)
+  const packet = questionMessage(bits, name, type, Class.IN)
+  if (like.packet) packet.set(like.packet.subarray(0, 2))
   return new Query({
-    packet: questionMessage(bits, name, type, Class.IN),
+    packet,
     peer: like.peer,
     bits,
     key: lowered(name, 0, name.length),

@@ -117,6 +117,7 @@ t.test('queries of our own', async t => {
   const name = nameFromText('Other.test')!
   const query = makeQuery(name, Type.SRV, client)
   t.equal(query.peer, udp)
+  t.equal(query.id, client.id)
   t.equal(query.bits, Bit.RD)
   t.equal(query.depth, 2)
   t.equal(query.key, keyFromText('other.test'))
