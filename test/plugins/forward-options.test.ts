@@ -196,6 +196,7 @@ t.test('TO', async t => {
     'tls 127.0.0.1 853 example.net',
     'tls 127.0.0.1 8853 example.net',
   ])
+  t.strictSame(destinations('tls://127.0.0.1:8853%example.net'), ['tls 127.0.0.1 8853 example.net'])
   t.strictSame(destinations('tls://[2400:3200::1%dns.alidns.com]:853'), ['tls 2400:3200::1 853 dns.alidns.com'])
   t.strictSame(
     destinations('https://127.0.0.1 https://127.0.0.1:8443 https://[::1%dns.example]:443 https://dns.example'),
@@ -210,7 +211,7 @@ t.test('TO', async t => {
 
   const many = Array.from({ length: 16 }, (_, i) => `192.0.2.${i}`)
   t.equal(destinations(many.slice(1).join(' ')).length, 15)
-  const refused: readonly [string, RegExp][] = [
+  const refused: readonly (readonly [string, RegExp])[] = [
     ['', /needs its TO/],
     [many.join(' '), /more than 15 TOs configured: 16/],
     ['empty', /no valid upstream addresses found/],
@@ -219,6 +220,9 @@ t.test('TO', async t => {
     ['/nonexistent', /not an IP address, file, or valid domain: "\/nonexistent"/],
     ['127.0.0.1:99999', /not an IP address, file, or valid domain/],
     ['a..b', /not an IP address, file, or valid domain/],
+    ...['10.0.1', '256.0.0.1', '010.0.0.1', '1.2.3.4.5', '0x7f.1:53', 'dns.example.5.'].map(
+      to => [to, /not an IP address, file, or valid domain/] as const,
+    ),
     [
       'grpc://1.1.1.1',
       /'grpc' is not supported as a destination protocol in forward: use dns:\/\/, tls:\/\/ or https:\/\//,

@@ -54,7 +54,8 @@ function destinationsOf(directive: Directive, token: Token, directory: string): 
   if (scheme === 'https' && rest.includes('/')) {
     throw directive.error(`an https:// upstream has no path, it is asked at /dns-query: "${token.text}"`, token)
   }
-  const parsed = parseHostPort(rest, PORTS[scheme])
+  // CoreDNS takes the name behind the port too.
+  const parsed = parseHostPort(rest.replace(/^([\d.]+)(:\d+)(%[^:]+)$/, '$1$3$2'), PORTS[scheme])
   const address = parsed && addressOf(scheme, parsed.host)
   if (parsed && parsed.port > 0 && address) return [{ transport: scheme, port: parsed.port, ...address }]
 
@@ -62,10 +63,15 @@ function destinationsOf(directive: Directive, token: Token, directory: string): 
   if (servers) return servers.map(host => ({ transport: scheme, host, port: PORTS[scheme], serverName: undefined }))
 
   const [host = '', serverName] = parsed?.host.split('%') ?? []
-  if (parsed === undefined || parsed.port === 0 || rest.includes('/') || domainFromText(host) === undefined) {
+  if (parsed === undefined || parsed.port === 0 || rest.includes('/') || !isHostName(host)) {
     throw directive.error(`not an IP address, file, or valid domain: "${token.text}"`, token)
   }
   return [{ transport: scheme, host, port: parsed.port, serverName: scheme === 'dns' ? undefined : serverName }]
+}
+
+/** No host name ends in a number (RFC 1123 section 2.1), but a system's resolver takes `10.0.1` for 10.0.0.1. */
+function isHostName(text: string): boolean {
+  return domainFromText(text) !== undefined && !/(^|\.)(\d+|0x[\da-f]*)\.?$/i.test(text)
 }
 
 function isTransport(scheme: string): scheme is Transport {
