@@ -3,6 +3,7 @@
  * an upstream made. For work at the time of a change, and for plugins that edit; never between a query and a hit.
  */
 import { type Answer, COPIED } from './answer.ts'
+import { MAX_NAME } from './name.ts'
 import { skipName } from './query.ts'
 import { HEADER, Type } from './types.ts'
 
@@ -178,7 +179,7 @@ function endOfName(octets: Uint8Array, at: number): number | undefined {
 
 /**
  * Takes a compiled answer apart again, given the question's name that it is to answer; owners come out spelled in full.
- * Undefined where a name is broken (only possible in what an upstream sent).
+ * Undefined where a name is broken, or a record too long without compression (only possible in what an upstream sent).
  */
 export function decode(answer: Answer, name: Uint8Array): Sections | undefined {
   const base = HEADER + name.length + 4
@@ -205,7 +206,8 @@ function readRecord(message: Buffer, at: number, end: number): Record | undefine
   if (owner === undefined || fixed === undefined || fixed + 10 > end) return undefined
   const type = message.readUInt16BE(fixed)
   const rdata = expandedRdata(message, type, fixed + 10, end)
-  if (rdata === undefined) return undefined
+  // With its pointers followed it may be longer than a record can say.
+  if (rdata === undefined || rdata.length > 0xffff) return undefined
   return { owner, type, class: message.readUInt16BE(fixed + 2), ttl: message.readUInt32BE(fixed + 4), rdata }
 }
 
@@ -225,18 +227,20 @@ function expandedRdata(message: Buffer, type: number, at: number, end: number): 
   return Buffer.concat(parts)
 }
 
+/** Where names are expanded, one at a time: a view of each label took three times as long. */
+const expanded = new Uint8Array(MAX_NAME)
+
 /** A name of the message with its compression pointers followed; undefined where it is broken. */
 export function expandedName(message: Uint8Array, at: number, end: number): Uint8Array | undefined {
   if (skipName(message, at, end) === undefined) return undefined
-  const parts: Uint8Array[] = []
+  let size = 0
   for (;;) {
     const length = message[at]!
     if (length >= 0xc0) {
       at = ((length & 0x3f) << 8) | message[at + 1]!
       continue
     }
-    parts.push(message.subarray(at, at + length + 1))
-    if (length === 0) return Buffer.concat(parts)
-    at += length + 1
+    for (const next = at + length + 1; at < next; at++) expanded[size++] = message[at]!
+    if (length === 0) return expanded.slice(0, size)
   }
 }

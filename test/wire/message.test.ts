@@ -86,6 +86,19 @@ t.test('what is no response', async t => {
   for (const [title, hex] of rows) t.equal(readResponse(bytes(hex)), undefined, title)
 })
 
+t.test('a record that would be too long without compression is refused', async t => {
+  for (const [size, read] of [
+    [0xffff - 10, true],
+    [0xffff, false],
+  ] as const) {
+    const header = bytes(`1234 8100 0001 0001 0000 0000 ${QUESTION} c00c 000f 0001 00000005`)
+    const rdata = Buffer.alloc(size)
+    rdata.set([0, 10, 0xc0, 12])
+    const response = readResponse(Buffer.concat([header, Buffer.of(size >> 8, size & 255), rdata]))
+    t.equal(response !== undefined, read, `${size} octets`)
+  }
+})
+
 t.test('octets behind the last record are ignored', async t => {
   const { answer } = readResponse(bytes(`1234 8100 0001 0001 0000 0000 ${QUESTION} ${A} ffff`))!
   t.equal(answer.body.length, 16)
