@@ -166,18 +166,19 @@ class Session {
     const timer = clock.after(connectMs, () => {
       this.close(upstreamError('PORTOLAN_UPSTREAM_TIMEOUT', peer, `no connection within ${connectMs} ms: i/o timeout`))
     })
+    const noHttp2 = () => this.close(upstreamError('PORTOLAN_UPSTREAM_UNREACHABLE', peer, 'it does not speak HTTP/2'))
     http.on('connect', () => {
-      if (http.alpnProtocol === 'h2') return
-      this.close(upstreamError('PORTOLAN_UPSTREAM_UNREACHABLE', peer, 'it does not speak HTTP/2'))
+      if (http.alpnProtocol !== 'h2') noHttp2()
     })
-    // Only now is known how many streams it takes at a time: what is above is refused, not kept waiting.
+    // Streams beyond what the upstream takes wait for their turn, but only once it has said how many these are.
     http.on('remoteSettings', () => {
       connected = true
       timer.cancel()
       this.#opened.resolve()
     })
-    http.on('error', cause => {
-      this.close(socketError(`PORTOLAN_UPSTREAM_${connected ? 'CLOSED' : 'UNREACHABLE'}`, peer, cause))
+    http.on('error', (cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') noHttp2()
+      else this.close(socketError(`PORTOLAN_UPSTREAM_${connected ? 'CLOSED' : 'UNREACHABLE'}`, peer, cause))
     })
     http.on('close', () => {
       timer.cancel()

@@ -315,6 +315,10 @@ t.test('nobody listens, nobody answers, or somebody who speaks something else', 
     code: 'PORTOLAN_UPSTREAM_UNREACHABLE',
     message: 'https 127.0.0.1:1: connection refused',
   })
+  await t.rejects(setUp(t, 1, { address: 'fe80::1%lo' }).ask(), {
+    code: 'PORTOLAN_UPSTREAM_UNREACHABLE',
+    message: /^https \[fe80::1%lo\]:1: /,
+  })
 
   const deaf = createServer(socket => socket.on('error', () => socket.destroy()).resume())
   const port = await listening(t, deaf)
@@ -335,7 +339,7 @@ t.test('nobody listens, nobody answers, or somebody who speaks something else', 
 
   const others: readonly [object, string, RegExp][] = [
     [{}, '', /it does not speak HTTP\/2/],
-    [{ ALPNProtocols: ['http/1.1'] }, '', /no application protocol/],
+    [{ ALPNProtocols: ['http/1.1'] }, '', /it does not speak HTTP\/2/],
     [{ ALPNProtocols: ['h2'] }, 'HTTP/1.1 400 Bad Request\r\n\r\n', /Protocol error/],
   ]
   for (const [options, greeting, what] of others) {
