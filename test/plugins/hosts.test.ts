@@ -155,7 +155,7 @@ t.test('says once what it left out, and where', async t => {
 
 /** Waits for a file that is read behind to have been read. */
 async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000 && !condition(); i++) await new Promise(resolve => setImmediate(resolve))
+  while (!condition()) await new Promise(resolve => setImmediate(resolve))
 }
 
 t.test('reads the file anew when it changes', async t => {
@@ -177,7 +177,7 @@ t.test('a file that has gone leaves what it said, and one line in the log', asyn
   clock.advance(1000)
   await until(() => lines.length > 0)
   clock.advance(1000)
-  await until(() => lines.length > 1)
+  for (let i = 0; i < 1000; i++) await new Promise(resolve => setImmediate(resolve))
   t.equal(lines.length, 1)
   t.match(lines[0], /^\[WARNING\] hosts file cannot be read: ENOENT/)
   t.match(ask('a.test')[1], '192.0.2.1')
