@@ -2,7 +2,14 @@
  * Asks a DNS server by HTTPS (RFC 8484) on an HTTP/2 connection that is kept and shared: each query is a stream of its own, so
  * one connection is enough until it ends, is too old or falls silent.
  */
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2'
 import { hostPort } from '../corefile/addresses.ts'
 import type { PortolanError } from '../errors.ts'
 import type { Response } from '../wire/message.ts'
@@ -36,9 +43,6 @@ const PATH = '/dns-query'
 const MEDIA_TYPE = 'application/dns-message'
 /** Octets of the largest DNS message. */
 const LARGEST = 65_535
-/** How a stream ended (RFC 9113 section 7). */
-const NO_ERROR = 0
-const CANCEL = 8
 
 /** An upstream over HTTPS. Its path is `/dns-query`, as for CoreDNS. */
 export function httpsUpstream({ tls, method, ...given }: HttpsUpstreamOptions): Upstream {
@@ -154,8 +158,6 @@ class Session {
     const { peer, address, port, clock } = this.#options
     const socket = connection({ ...this.#options, session: ticket, protocols: ['h2'] })
     socket.on('session', latest => this.#events.ticket(latest))
-    // Loaded here: it takes 5 MB, which only those shall pay who have such an upstream.
-    const { connect } = process.getBuiltinModule('node:http2')
     const http = connect(`https://${hostPort(withoutZone(address), port)}`, {
       createConnection: () => socket,
       settings: { enablePush: false },
@@ -198,7 +200,7 @@ class Session {
     let failure: PortolanError | undefined
     const giveUp = (code: UpstreamErrorCode, what: string) => {
       failure = upstreamError(code, peer, what)
-      stream.close(CANCEL)
+      stream.close(constants.NGHTTP2_CANCEL)
       stream.destroy()
     }
     const timer = clock.after(readMs, () => {
@@ -224,7 +226,7 @@ class Session {
       stream.on('close', () => {
         timer.cancel()
         if (failure) return reject(failure)
-        if (!answered || stream.rstCode !== NO_ERROR) {
+        if (!answered || stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
           this.#spent = true
           return reject(this.#error ?? cutOff(peer, cause))
         }
@@ -256,7 +258,7 @@ class Session {
 /** What keeps a reply of HTTP from being one of DNS. */
 function problemOf(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): string | undefined {
   const { ':status': status, 'content-type': type = '' } = headers
-  if (status !== 200) return `HTTP status ${status}`
+  if (status !== constants.HTTP_STATUS_OK) return `HTTP status ${status}`
   if (type.replace(/ *;.*/, '').toLowerCase() === MEDIA_TYPE) return undefined
   return `a reply of content type "${type}", not ${MEDIA_TYPE}`
 }
