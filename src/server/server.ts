@@ -105,7 +105,7 @@ export class Server {
       this.#served.clear()
       await Promise.all(listeners.map(listener => listener.close(GRACE_MS)))
       await this.#instance?.stop().catch(error => log.error(`a plugin did not stop: ${messageOf(error)}`))
-      await this.#release?.()
+      await this.#release?.().catch(error => log.error(`not everything was closed: ${messageOf(error)}`))
       this.#instance = undefined
       this.#release = undefined
     })
