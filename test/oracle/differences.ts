@@ -74,7 +74,7 @@ export const allowedDifferences: readonly AllowedDifference[] = [
   },
   {
     id: 'alias-kept',
-    text: 'The CNAME of an ExternalName service stays in the answer when its target inside the cluster gives nothing, so that a reader sees where the name leads.',
+    text: 'The CNAME of an ExternalName service (or of a slice of names) stays in the answer when its target inside the cluster gives nothing, so that a reader sees where the name leads.',
     allows: ({ difference, question, a, b }) =>
       (difference.kind === 'answer' || difference.kind === 'authority') &&
       question.name.includes('.ext.svc.') &&
@@ -86,7 +86,7 @@ export const allowedDifferences: readonly AllowedDifference[] = [
   },
   {
     id: 'unlabelled-slice',
-    text: 'A PTR question for an endpoint whose EndpointSlice lacks the label `kubernetes.io/service-name` gets a reply; CoreDNS keeps silent.',
+    text: 'Where a name made from the cluster cannot be written, there is a reply without it: for an endpoint whose EndpointSlice lacks the label `kubernetes.io/service-name`, CoreDNS keeps silent.',
     allows: ({ difference, question, a }) =>
       difference.kind === 'silence' && a === 'silence' && question.name === reverseName(unlabelledAddress),
   },
