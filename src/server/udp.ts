@@ -20,6 +20,13 @@ export interface UdpOptions extends Endpoint {
 /** Room for some 5,000 waiting queries; the system may give less (net.core.rmem_max). */
 const RECEIVE_BUFFER = 4 << 20
 
+/**
+ * Node tells a reply's fate in a tick of its own, which costs 0.4 us of the 9 a query takes (measured 2026-11). So one reply in so
+ * many is watched, and after a failure each of the next ones.
+ */
+const WATCH_EVERY = 32
+const WATCHED_AFTER_FAILURE = 10_000
+
 interface BoundSocket extends Bound {
   readonly socket: Socket
 }
@@ -77,9 +84,19 @@ class UdpListener implements Listener {
 
   #serve({ socket, port: localPort }: BoundSocket, respond: Respond): void {
     const localAddress = plainAddress(socket.address().address)
-    const sent = (error: Error | null) => error && this.#failed(error)
+    let watched = WATCHED_AFTER_FAILURE
+    let unwatched = 0
+    const sent = (error: Error | null) => {
+      if (error === null) return
+      watched = WATCHED_AFTER_FAILURE
+      this.#failed(error)
+    }
+    const send = (reply: Uint8Array, { port, address }: RemoteInfo) => {
+      if (watched > 0 ? watched-- : ++unwatched % WATCH_EVERY === 0) socket.send(reply, port, address, sent)
+      else socket.send(reply, port, address)
+    }
     const late = (reply: Uint8Array | undefined, to: RemoteInfo) => {
-      if (reply && !this.#over) socket.send(reply, to.port, to.address, sent)
+      if (reply && !this.#over) send(reply, to)
       if (--this.#pending === 0) this.#settled?.()
     }
     socket.on('error', error => this.#failed(error))
@@ -92,7 +109,7 @@ class UdpListener implements Listener {
         this.#pending++
         void reply.then(made => late(made, from))
       } else if (reply !== undefined) {
-        socket.send(reply, from.port, from.address, sent)
+        send(reply, from)
       }
     })
   }

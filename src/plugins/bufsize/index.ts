@@ -19,5 +19,5 @@ export const definition: PluginDefinition = {
 function lowered(query: Query, next: Next, size: number): Reply | Promise<Reply> {
   const { edns } = query
   if (edns === undefined || edns.size <= size) return next(query)
-  return then(next(query.with({ edns: { ...edns, size } })), reply => ({ ...reply, size }))
+  return then(next(query.with({ edns: { ...edns, size } })), query, (_query, reply) => ({ ...reply, size }))
 }

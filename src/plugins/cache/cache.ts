@@ -43,11 +43,12 @@ export class Cache implements Plugin {
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
     if (!this.#serves(query)) return next(query)
-    if (this.#isCurrent(query)) return then(next(query), reply => this.#passed(query, reply))
+    if (this.#isCurrent(query)) return then(next(query), query, this.#passed)
     const nowMs = this.#context.clock.monotonic()
     const key = keyOf(query)
     const entry = this.#store.find(key, nowMs)
-    if (entry === undefined) return then(next(asRefresh(query)), reply => this.#keep(key, query, reply))
+    if (entry === undefined)
+      return then(next(asRefresh(query)), query, (_query, reply) => this.#keep(key, query, reply))
     const left = entry.left(nowMs)
     if (left <= 0) return this.#answerStale(key, entry, query, next)
     if (this.#isDue(entry, left, nowMs) && entry.beginRefresh(nowMs)) this.#refreshBehind(key, entry, query, next)
@@ -69,7 +70,7 @@ export class Cache implements Plugin {
    * A reply that is not kept is told as it would be from the cache. What becomes of it depends on the answer alone, and a zone
    * gives the same one many times.
    */
-  #passed(query: Query, reply: Reply): Reply {
+  readonly #passed = (query: Query, reply: Reply): Reply => {
     let told = this.#told.get(reply.answer)
     if (told === undefined) {
       told = adjusted(query, reply, this.#judge(query, reply)).answer

@@ -7,6 +7,7 @@ import { messageOf } from '../../errors.ts'
 import type { Timer } from '../../observe/clock.ts'
 import { durationText } from '../../observe/duration-text.ts'
 import { type Logger, logLevels } from '../../observe/logger.ts'
+import { then } from '../../plugin/chain.ts'
 import type { Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { textFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -38,10 +39,7 @@ function errors(patterns: readonly Pattern[], log: Logger): Plugin {
   }
   return {
     name: 'errors',
-    handle(query, next) {
-      const reply = next(query)
-      return reply instanceof Promise ? reply.then(late => note(query, late)) : note(query, reply)
-    },
+    handle: (query, next) => then(next(query), query, note),
     async stop() {
       for (const each of patterns) each.flush()
     },

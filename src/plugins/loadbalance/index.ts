@@ -56,10 +56,12 @@ class Loadbalance implements Plugin {
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
-    return then(next(query), reply => {
-      const answer = this.#arranged(query, reply.answer)
-      return answer === reply.answer ? reply : { ...reply, answer }
-    })
+    return then(next(query), query, this.#arrange)
+  }
+
+  readonly #arrange = (query: Query, reply: Reply): Reply => {
+    const answer = this.#arranged(query, reply.answer)
+    return answer === reply.answer ? reply : { ...reply, answer }
   }
 
   #arranged(query: Query, answer: Answer): Answer {
