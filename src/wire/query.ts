@@ -2,7 +2,7 @@
  * The reader of untrusted requests: bounded, allocation-light, never throws. What it accepts and how it refuses the rest is
  * what CoreDNS does (its rules stand at `readQuery`).
  */
-import { isWithin, lowered, MAX_NAME, type NameKey, ROOT } from './name.ts'
+import { lowered, MAX_NAME, type NameKey, ROOT } from './name.ts'
 import { Bit, Class, DO, HEADER, Opcode, Rcode, Type } from './types.ts'
 
 export type Protocol = 'udp' | 'tcp'
@@ -79,10 +79,6 @@ export class Query {
   get limit(): number {
     if (this.peer.protocol === 'tcp') return 65_535
     return this.edns && this.edns.size > 512 ? this.edns.size : 512
-  }
-
-  isWithin(zone: NameKey): boolean {
-    return isWithin(this.key, zone)
   }
 
   with(changed: Partial<QueryFields>): Query {

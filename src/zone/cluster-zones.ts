@@ -95,11 +95,9 @@ export class ClusterZones implements Projection {
    * names (SOA, NS of the apex) are the caller's business.
    */
   find(zone: OriginZone, key: NameKey, type: number): Answer | External {
+    const reverse = type === Type.PTR ? this.#reverse.find(key) : undefined
+    if (reverse) return reverse
     const node = zone.node(key) ?? this.#rareNode(zone, key)
-    if (type === Type.PTR) {
-      const answer = this.#reverse.find(key)
-      if (answer) return answer
-    }
     return node ? zone.answer(node, type, key.length) : zone.nxdomain(key.length)
   }
 

@@ -8,6 +8,7 @@ import { type Clock, sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, REFUSED, SERVFAIL } from '../../wire/answer.ts'
 import type { Response } from '../../wire/message.ts'
+import { isWithinAny } from '../../wire/name.ts'
 import type { Protocol, Query } from '../../wire/query.ts'
 import { Bit, Rcode } from '../../wire/types.ts'
 import { type Measures, measures } from './measures.ts'
@@ -80,8 +81,8 @@ export class Forward implements Plugin {
 
   #takes(query: Query): boolean {
     const { from, except } = this.#options
-    if (!from.some(zone => query.isWithin(zone))) return false
-    return !except.some(zone => query.isWithin(zone)) || from.some(zone => query.key === zone)
+    if (!isWithinAny(query.key, from)) return false
+    return !isWithinAny(query.key, except) || from.includes(query.key)
   }
 
   async #forward(query: Query, next: Next): Promise<Reply> {

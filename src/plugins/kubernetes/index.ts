@@ -7,7 +7,7 @@ import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
-import { isWithin, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
+import { isWithin, isWithinAny, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { Rcode, Type } from '../../wire/types.ts'
 import { ClusterZones, NAME_SERVER } from '../../zone/cluster-zones.ts'
@@ -168,9 +168,7 @@ export class Kubernetes implements Plugin {
   }
 
   #fallsThrough(key: NameKey, found: Answer | External): boolean {
-    return (
-      'rcode' in found && found.rcode === Rcode.NXDOMAIN && this.#options.fallthrough.some(zone => isWithin(key, zone))
-    )
+    return 'rcode' in found && found.rcode === Rcode.NXDOMAIN && isWithinAny(key, this.#options.fallthrough)
   }
 }
 

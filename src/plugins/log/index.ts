@@ -6,7 +6,7 @@ import { readOptions } from '../../corefile/options.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
 import type { Block, Fixture, Plugin, PluginDefinition, Reply } from '../../plugin/plugin.ts'
-import { type NameKey, ROOT } from '../../wire/name.ts'
+import { isWithin, type NameKey, ROOT } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { type Format, logFields, logFormat } from './format.ts'
 import { classOf, kindOf, type ResponseClass, responseClasses } from './response-class.ts'
@@ -69,7 +69,7 @@ function queryLog(rules: readonly Rule[], clock: Clock, log: Logger): Plugin {
   return {
     name: 'log',
     handle(query, next) {
-      const rule = rules.find(({ zone }) => zone === ROOT || query.isWithin(zone))
+      const rule = rules.find(({ zone }) => zone === ROOT || isWithin(query.key, zone))
       if (rule === undefined) return next(query)
       const start = clock.monotonic()
       const reply = next(query)
