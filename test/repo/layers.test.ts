@@ -27,6 +27,7 @@ const doorways: Readonly<Record<string, RegExp>> = {
   // It reads packets of the one who runs the program, never a stranger's: its decoder is not made for those.
   'dns-packet': /^src\/(client|cli)\//,
   'ipaddr.js': /^src\//,
+  koffi: /^src\/net\/udp-batch\//,
   'lru-cache': /^src\/plugins\/cache\//,
   pino: /^src\/observe\//,
   'prom-client': /^src\/observe\//,
