@@ -75,6 +75,8 @@ export interface Block {
   readonly label: string
   /** Hosts or addresses to listen on; `bind` adds to it. Empty means all addresses. */
   listen: readonly string[]
+  /** How many sockets the block wants its port to have (`multisocket`); absent where it does not say. */
+  sockets?: number
   /** Where relative paths start; `root` replaces it before other plugins are set up. */
   directory: string
   /** The block as the Corefile has it, for messages that speak of other lines than the plugin's own. */

@@ -15,6 +15,7 @@ import { definition as kubernetes } from './kubernetes/index.ts'
 import { definition as loadbalance } from './loadbalance/index.ts'
 import { definition as log } from './log/index.ts'
 import { definition as loop } from './loop/index.ts'
+import { definition as multisocket } from './multisocket/index.ts'
 import { definition as prometheus } from './prometheus/index.ts'
 import { definition as ready } from './ready/index.ts'
 import { definition as reload } from './reload/index.ts'
@@ -23,6 +24,7 @@ import { definition as whoami } from './whoami/index.ts'
 
 export const plugins: readonly PluginDefinition[] = [
   root,
+  multisocket,
   reload,
   bufsize,
   bind,
