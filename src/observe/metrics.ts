@@ -15,6 +15,8 @@ export interface Gauge {
 
 export interface Histogram {
   observe(value: number): void
+  /** Adds what was observed elsewhere: `counts` by bucket, the last one without bound, and the sum of the values. */
+  merge(counts: ArrayLike<number>, sum: number): void
 }
 
 /** A metric that is always 1 and says something by its labels (`coredns_build_info`). */
@@ -38,6 +40,8 @@ export interface Metrics {
   info(name: string, help: string, labels: readonly string[]): Info
   /** Adds what prom-client knows of the process (`process_…`, `nodejs_…`). Has no effect the second time. */
   addProcess(): void
+  /** Has `gather` called before each exposition, for counts that are kept elsewhere; until the returned function is called. */
+  gathers(gather: () => void): () => void
   /** All of it in Prometheus' text format. */
   exposition(): Promise<string>
   readonly contentType: string
@@ -55,6 +59,7 @@ type Registered = Parameters<Registry['registerMetric']>[0]
 export function metrics(): Metrics {
   const registry = new Registry()
   const known = new Map<string, unknown>()
+  const gatherers = new Set<() => void>()
   let processAdded = false
 
   /** What was made for the name before, or what `make` makes, exported from now on. */
@@ -110,7 +115,14 @@ export function metrics(): Metrics {
 
   return {
     contentType: registry.contentType,
-    exposition: () => registry.metrics(),
+    exposition() {
+      for (const gather of gatherers) gather()
+      return registry.metrics()
+    },
+    gathers(gather) {
+      gatherers.add(gather)
+      return () => void gatherers.delete(gather)
+    },
     counter: (name, help, labels) => once('counter', name, help, () => family(labels, counter, numberValue)),
     gauge: (name, help, labels) => once('gauge', name, help, () => family(labels, gauge, numberValue)),
     histogram: (name, help, labels, buckets) =>
@@ -164,6 +176,10 @@ function histogram(buckets: readonly number[]) {
       let bucket = 0
       while (bucket < buckets.length && value > buckets[bucket]!) bucket++
       this.counts[bucket]! += 1
+    },
+    merge(counts: ArrayLike<number>, sum: number) {
+      this.sum += sum
+      for (let bucket = 0; bucket < this.counts.length; bucket++) this.counts[bucket]! += counts[bucket]!
     },
   }
 }

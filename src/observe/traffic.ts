@@ -2,11 +2,12 @@
  * Counts queries and replies under the names, labels and buckets of CoreDNS 1.15, which dashboards and alerts ask for. Used by
  * the `prometheus` plugin, and by the server for queries that reach no chain.
  */
+import { COUNTED_TYPES, Counted, DURATION_BUCKETS, SIZE_BUCKETS, SIZE_WORDS, Transport } from '../table/counters.ts'
 import type { Answer } from '../wire/answer.ts'
 import { fullSize } from '../wire/finish.ts'
 import type { Query } from '../wire/query.ts'
-import { rcodeName, Type, typeName } from '../wire/types.ts'
-import { type Counter, doubles, type Family, type Histogram, type Metrics } from './metrics.ts'
+import { rcodeName, Type } from '../wire/types.ts'
+import type { Counter, Family, Histogram, Metrics } from './metrics.ts'
 
 /** The `zone` label of queries that no server block took. No zone has this name, as it lacks the last dot. */
 export const DROPPED = 'dropped'
@@ -20,6 +21,8 @@ export interface Traffic {
    * @param seconds from the query's arrival to its answer
    */
   count(query: Query, answer: Answer, plugin: string, seconds: number): void
+  /** Adds what an answer thread counted: a block of `Counted.WORDS`. */
+  add(block: Uint32Array): void
 }
 
 export interface TrafficMetrics {
@@ -27,9 +30,10 @@ export interface TrafficMetrics {
   of(server: string, zone: string, view?: string): Traffic
 }
 
+/** What answer threads measure durations in, per second. */
+const DURATION_UNITS = 1e7
 /** Seconds, up to some 8 s. */
-const durationBuckets = doubles(0.00025, 16)
-const sizeBuckets = [0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3]
+const durationBuckets = DURATION_BUCKETS.map(units => units / DURATION_UNITS)
 
 export function trafficMetrics(metrics: Metrics): TrafficMetrics {
   const zone = ['server', 'zone', 'view']
@@ -54,13 +58,13 @@ export function trafficMetrics(metrics: Metrics): TrafficMetrics {
       'coredns_dns_request_size_bytes',
       'Size of the requests in bytes per zone and protocol.',
       [...zone, 'proto'],
-      sizeBuckets,
+      SIZE_BUCKETS,
     ),
     responseSizes: metrics.histogram(
       'coredns_dns_response_size_bytes',
       'Size of the responses in bytes, before truncation.',
       [...zone, 'proto'],
-      sizeBuckets,
+      SIZE_BUCKETS,
     ),
     responses: metrics.counter('coredns_dns_responses_total', 'Counter of response status codes.', [
       ...zone,
@@ -88,25 +92,20 @@ interface Families {
   readonly responses: Family<Counter>
 }
 
-/** The types that the `type` label names. */
-const NAMED: readonly (keyof typeof Type)[] = [
-  'A', 'AAAA', 'CNAME', 'DNSKEY', 'DS', 'MX', 'NSEC3', 'NSEC', 'NS', 'PTR', 'RRSIG', 'SOA', 'SRV', 'TXT', 'HTTPS', 'SVCB', 'IXFR', 'AXFR',
-  'ANY',
-] // biome-ignore format: as a list
-
-/** All other types share this number, which is no type that can be asked for (RFC 6895 section 3.1). */
-const OTHER = 0
-
-/** By type, the number it is counted under. */
-const countedAs = new Uint8Array(256)
-for (const name of NAMED) countedAs[Type[name]] = Type[name]
+/** By type, its place among those that are counted apart; 0 for all others. */
+const placeOf = new Uint8Array(256)
+for (const [index, name] of COUNTED_TYPES.entries()) placeOf[Type[name]] = index + 1
 
 const PROTOCOLS = ['udp', 'tcp'] as const
+/** Who makes the answers of the table, by their number in `Counted.RESPONSES`. */
+const SOURCES = ['kubernetes', 'cache'] as const
+const RCODES = 16
 
 /** Children stand in arrays by small numbers, so that counting looks nothing up by text but the plugin. */
 class ZoneTraffic implements Traffic {
   readonly #families: Families
   readonly #labels: readonly string[]
+  /** As `Counted.REQUESTS`. */
   readonly #requests: (Counter | undefined)[] = []
   readonly #sizes: ({ readonly request: Histogram; readonly response: Histogram } | undefined)[] = []
   readonly #responses = new Map<string, (Counter | undefined)[]>()
@@ -122,33 +121,77 @@ class ZoneTraffic implements Traffic {
     const { peer } = query
     const tcp = peer.protocol === 'tcp' ? 1 : 0
     const v6 = peer.address.includes(':') ? 1 : 0
-    const type = countedAs[query.type] ?? OTHER
-    const request = (type << 2) | (tcp << 1) | v6
-    const requests = (this.#requests[request] ??= this.#requestCounter(type, tcp, v6))
-    requests.add()
-    if (query.dnssecOk) (this.#dnssecOk ??= this.#families.dnssecOk.of(...this.#labels)).add()
-    const sizes = (this.#sizes[tcp] ??= this.#sizeHistograms(tcp))
+    this.#requestsOf(((placeOf[query.type] ?? 0) << 2) | (tcp << 1) | v6).add()
+    if (query.dnssecOk) this.#dnssecOks().add()
+    const sizes = this.#sizesOf(tcp)
     sizes.request.observe(query.packet.length)
     sizes.response.observe(fullSize(query, answer))
-    const duration = (this.#duration ??= this.#families.durations.of(...this.#labels))
-    duration.observe(seconds)
+    this.#durations().observe(seconds)
+    this.#responsesOf(plugin, answer.rcode).add()
+  }
+
+  add(block: Uint32Array): void {
+    for (let i = Counted.REQUESTS; i < Counted.DNSSEC_OK; i++) {
+      const count = block[i]!
+      if (count > 0) this.#requestsOf(i - Counted.REQUESTS).add(count)
+    }
+    const dnssecOk = block[Counted.DNSSEC_OK]!
+    if (dnssecOk > 0) this.#dnssecOks().add(dnssecOk)
+    const durations = block.subarray(Counted.DURATIONS, Counted.DURATION_SUM)
+    if (durations.some(isPositive)) this.#durations().merge(durations, block[Counted.DURATION_SUM]! / DURATION_UNITS)
+    for (const tcp of PROTOCOLS.keys()) {
+      const request = sizeWords(block, Counted.REQUEST_SIZES, tcp)
+      if (!request.counts.some(isPositive)) continue
+      const response = sizeWords(block, Counted.RESPONSE_SIZES, tcp)
+      this.#sizesOf(tcp).request.merge(request.counts, request.sum)
+      this.#sizesOf(tcp).response.merge(response.counts, response.sum)
+    }
+    for (const [source, plugin] of SOURCES.entries()) {
+      for (let rcode = 0; rcode < RCODES; rcode++) {
+        const count = block[Counted.RESPONSES + source * RCODES + rcode]!
+        if (count > 0) this.#responsesOf(plugin, rcode).add(count)
+      }
+    }
+  }
+
+  #requestsOf(request: number): Counter {
+    return (this.#requests[request] ??= this.#families.requests.of(
+      ...this.#labels,
+      PROTOCOLS[request & Transport.TCP4 ? 1 : 0],
+      request & Transport.UDP6 ? '2' : '1',
+      COUNTED_TYPES[(request >> 2) - 1] ?? 'other',
+    ))
+  }
+
+  #dnssecOks(): Counter {
+    return (this.#dnssecOk ??= this.#families.dnssecOk.of(...this.#labels))
+  }
+
+  #durations(): Histogram {
+    return (this.#duration ??= this.#families.durations.of(...this.#labels))
+  }
+
+  #sizesOf(tcp: number) {
+    return (this.#sizes[tcp] ??= {
+      request: this.#families.requestSizes.of(...this.#labels, PROTOCOLS[tcp]!),
+      response: this.#families.responseSizes.of(...this.#labels, PROTOCOLS[tcp]!),
+    })
+  }
+
+  #responsesOf(plugin: string, rcode: number): Counter {
     let responses = this.#responses.get(plugin)
     if (responses === undefined) this.#responses.set(plugin, (responses = []))
-    const response = (responses[answer.rcode] ??= this.#responseCounter(answer.rcode, plugin))
-    response.add()
+    return (responses[rcode] ??= this.#families.responses.of(...this.#labels, rcodeName(rcode), plugin))
   }
+}
 
-  #requestCounter(type: number, tcp: number, v6: number): Counter {
-    const name = type === OTHER ? 'other' : typeName(type)
-    return this.#families.requests.of(...this.#labels, PROTOCOLS[tcp]!, v6 ? '2' : '1', name)
-  }
+function isPositive(count: number): boolean {
+  return count > 0
+}
 
-  #sizeHistograms(tcp: number) {
-    const labels = [...this.#labels, PROTOCOLS[tcp]!]
-    return { request: this.#families.requestSizes.of(...labels), response: this.#families.responseSizes.of(...labels) }
-  }
-
-  #responseCounter(rcode: number, plugin: string): Counter {
-    return this.#families.responses.of(...this.#labels, rcodeName(rcode), plugin)
-  }
+/** The size histogram of a protocol that begins at `at`. */
+function sizeWords(block: Uint32Array, at: number, tcp: number): { counts: Uint32Array; sum: number } {
+  const start = at + tcp * SIZE_WORDS
+  const sumAt = start + SIZE_WORDS - 1
+  return { counts: block.subarray(start, sumAt), sum: block[sumAt]! }
 }

@@ -6,9 +6,11 @@ import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import type { Spaces } from '../table/contract.ts'
 import type { Answer } from '../wire/answer.ts'
 import type { NameKey } from '../wire/name.ts'
 import type { Query } from '../wire/query.ts'
+import type { Footprint } from './footprint.ts'
 
 /** What goes back to the client, and who made it. */
 export interface Reply {
@@ -44,6 +46,11 @@ export interface Plugin {
    * responsible for names; must be cheap. Absent means never.
    */
   current?(query: Query): boolean
+  /**
+   * What the link does to queries, for the answer table, from which many are answered without coming here. Absent means: anything
+   * to any of them, so that what stands behind the link is not published.
+   */
+  readonly footprint?: Footprint
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
   /** Runs before the first query. A rejection stops the start (or the reload). */
@@ -102,6 +109,8 @@ export interface SetupContext {
    */
   readonly resources: Resources
   readonly server: ServerControl
+  /** The answer table, to publish in what threads answer; absent where all queries come through the chain. */
+  readonly table?: Spaces | undefined
 }
 
 export interface Resources {
@@ -118,6 +127,8 @@ export interface ServerControl {
   readonly corefileHash: string
   /** Loads the Corefile anew; a bad one is reported and the old configuration stays. Resolves to whether it was taken. */
   reload(): Promise<boolean>
+  /** What footprints say has changed: what the answer table says of names is made anew, before this returns. */
+  republish(): void
   /** Ends the process with a readable reason: for a state that must not go on (a forwarding loop). */
   fail(reason: Error): void
   /** The addresses that the server listens on, with port 0 resolved; none yet while plugins start. */

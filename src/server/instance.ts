@@ -26,6 +26,7 @@ import type {
   ServerControl,
   SetupContext,
 } from '../plugin/plugin.ts'
+import type { Spaces } from '../table/contract.ts'
 import { SERVFAIL } from '../wire/answer.ts'
 import type { Query } from '../wire/query.ts'
 import { EVERY_ADDRESS } from './binding.ts'
@@ -41,7 +42,10 @@ export interface Surroundings {
   readonly http: HttpHub
   readonly resources: Resources
   /** What plugins may ask of the server; `ask`, `addresses` and `corefileHash` are the instance's own. */
-  readonly control: Omit<ServerControl, 'ask' | 'addresses' | 'corefileHash'>
+  readonly control: Omit<ServerControl, 'ask' | 'addresses' | 'corefileHash' | 'republish'>
+  /** The answer table, and what is to be done when what plugins publish changes; both absent without one. */
+  readonly table?: Spaces | undefined
+  readonly republish?: (() => void) | undefined
   /** What is told of queries that no server block takes, by the label of the address (`dns://:53`). */
   readonly dropped: (label: string) => (query: Query) => void
 }
@@ -173,7 +177,7 @@ export class Instance {
     return block
   }
 
-  #control(block: RunningBlock, { control }: Surroundings): ServerControl {
+  #control(block: RunningBlock, { control, republish }: Surroundings): ServerControl {
     return {
       ...control,
       corefileHash: this.corefileHash,
@@ -183,6 +187,7 @@ export class Instance {
         return router === undefined ? early : router.answer(query)
       },
       addresses: () => this.#listening,
+      republish: () => republish?.(),
     }
   }
 }

@@ -38,13 +38,24 @@ export class Router {
     this.#dropped = dropped
   }
 
+  /** The zones of all blocks. */
+  get origins(): Iterable<NameKey> {
+    return this.#zones.keys()
+  }
+
+  /** The longest zone that holds the name (where questions of all types but DS go), and its block; undefined where there is none. */
+  blockOf(key: NameKey): { readonly origin: NameKey; readonly block: RunningBlock } | undefined {
+    const origin = this.#originOf(key)
+    return origin === undefined ? undefined : { origin, block: this.#zones.get(origin)! }
+  }
+
   servesClass(klass: number): boolean {
     return klass === Class.IN || this.#anyClass
   }
 
   /** Answers through the block that the name belongs to; REFUSED where there is none, and for classes that are not served. */
   answer(query: Query): Reply | Promise<Reply> {
-    const origin = this.servesClass(query.class) ? this.#originOf(query) : undefined
+    const origin = this.servesClass(query.class) ? this.#originOf(query.key, query.type) : undefined
     if (origin === undefined) {
       this.#dropped(query)
       return refused
@@ -65,7 +76,7 @@ export class Router {
     reply.then(done, done)
   }
 
-  #originOf({ key, type }: Query): NameKey | undefined {
+  #originOf(key: NameKey, type?: number): NameKey | undefined {
     let found: NameKey | undefined
     for (let at = 0; ; at += key.charCodeAt(at) + 1) {
       const length = key.length - at

@@ -60,6 +60,12 @@ export interface CacheSpace extends Space {
   remove(question: CacheQuestion): void
 }
 
+/** Where those who publish get what they publish in. */
+export interface Spaces {
+  zoneSpace(): ZoneSpace
+  cacheSpace(): CacheSpace
+}
+
 export interface CacheQuestion {
   readonly key: NameKey
   /** The name's letter case when the answer was stored, in wire form: owners are told that way. */

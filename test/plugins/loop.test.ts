@@ -26,6 +26,7 @@ function bench(
   const sent: { address: string; port: number; query: Query }[] = []
   const network = { bound: options.bound ?? [{ address: '0.0.0.0', port: 53 }], replies: true }
   const server: ServerControl = {
+    republish: () => undefined,
     corefileHash: '',
     corefileChanged: async () => false,
     reload: async () => false,

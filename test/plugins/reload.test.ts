@@ -12,6 +12,7 @@ function fakeServer() {
     reloads: 0,
     control(): ServerControl {
       return {
+        republish: () => t.fail('reload publishes nothing'),
         corefileHash: 'abc123',
         corefileChanged: () => {
           this.checks++

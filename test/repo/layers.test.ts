@@ -40,7 +40,7 @@ const EMPTY_NAMES = /(^|[/-])(utils?|helpers?|commons?|managers?|impl|base|misc|
 const LONGEST_FILE = 450
 
 /** The contract of a plugin speaks of nothing that only some plugins need. */
-const contractNeeds = ['errors.ts', 'wire', 'corefile', 'cluster', 'observe', 'net', 'plugin']
+const contractNeeds = ['errors.ts', 'wire', 'table', 'corefile', 'cluster', 'observe', 'net', 'plugin']
 
 /** Loaded by an `import()` where a Corefile asks for them: they cost memory and time. */
 const onDemand = ['src/sources/apiserver/index.ts', 'src/sources/manifests/index.ts', '@kubernetes/client-node']
