@@ -1,5 +1,62 @@
-/** Addresses as labels of endpoint and pod names. Their octets and reverse names are in `wire/address.ts`. */
-import type { NameKey } from '../wire/name.ts'
+/** Addresses as labels of endpoint and pod names, and as keys. Their octets and reverse names are in `wire/address.ts`. */
+import { addressOctets, reverseName } from '../wire/address.ts'
+import { isWithin, keyFromText, labelsOf, type NameKey } from '../wire/name.ts'
+
+/** The zones that hold the names of addresses (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export const REVERSE_ZONES = ['in-addr.arpa.', 'ip6.arpa.'].map(text => keyFromText(text)!)
+
+/**
+ * An address whatever its text is, small enough to be kept a hundred thousand times: of IPv4 its 32 bits as a signed number, of
+ * IPv6 its octets, one character each.
+ */
+export type AddressKey = number | string
+
+/** Undefined for what is no address: slices may hold names. */
+export function addressKey(text: string): AddressKey | undefined {
+  const short = plainIPv4(text)
+  if (short !== undefined) return short
+  const octets = addressOctets(text)
+  if (octets === undefined) return undefined
+  return octets.length === 4 ? Buffer.from(octets).readInt32BE() : Buffer.from(octets).toString('latin1')
+}
+
+/** Nearly all addresses are of this kind; `addressOctets` takes four times as long. */
+function plainIPv4(text: string): number | undefined {
+  let bits = 0
+  let octet = -1
+  let dots = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x2e && octet >= 0) {
+      bits = (bits << 8) | octet
+      octet = -1
+      dots++
+      continue
+    }
+    // With a leading zero it is not plain.
+    if (code < 0x30 || code > 0x39 || octet === 0) return undefined
+    octet = Math.max(octet, 0) * 10 + code - 0x30
+    if (octet > 255) return undefined
+  }
+  return dots === 3 && octet >= 0 ? (bits << 8) | octet : undefined
+}
+
+export function reverseNameOf(address: AddressKey): NameKey {
+  return reverseName(octetsOf(address))
+}
+
+function octetsOf(address: AddressKey): Uint8Array {
+  if (typeof address === 'string') return Buffer.from(address, 'latin1')
+  return Uint8Array.of(address >>> 24, (address >>> 16) & 255, (address >>> 8) & 255, address & 255)
+}
+
+/** The address that a reverse name stands for; undefined where it is that of none, or not in its plain spelling. */
+export function addressOfReverse(name: NameKey): AddressKey | undefined {
+  const labels = labelsOf(name).slice(0, -2).reverse()
+  const text = labels.length === 32 ? labels.join('').replace(/.{4}(?=.)/g, '$&:') : labels.join('.')
+  const address = addressKey(text)
+  return address !== undefined && reverseNameOf(address) === name ? address : undefined
+}
 
 /** The label that stands for an address in an endpoint's name: `10-244-0-1`, `2001-db8--1`. */
 export function dashed(address: string): string {
@@ -18,5 +75,5 @@ export function undashed(label: string): string {
 
 /** Whether a name lies in the reverse zones. */
 export function isReverse(key: NameKey): boolean {
-  return key.endsWith('\x07in-addr\x04arpa\x00') || key.endsWith('\x03ip6\x04arpa\x00')
+  return REVERSE_ZONES.some(zone => isWithin(key, zone))
 }

@@ -1,70 +1,70 @@
 /**
- * Projection 1: the zones that a cluster's objects make, one table of compiled names for each origin and one for reverse names,
- * kept current with each commit of the cluster state.
+ * Projection 1: the zones that a cluster's objects make, one store of compiled names for each origin, kept current with each
+ * commit of the cluster state. Names that are in no store are made when they are asked for.
  */
 import type { Changes, ClusterView, Projection } from '../cluster/contract.ts'
-import type { Selector } from '../cluster/labels.ts'
 import type { EndpointSlice, Key, Pod, Service } from '../cluster/objects.ts'
+import { Below } from '../table/layout.ts'
 import type { Answer } from '../wire/answer.ts'
-import { keyOfName, labelsOf, MAX_NAME, type NameKey, nameFromKey, nameOf } from '../wire/name.ts'
+import { isWithin, keyOfName, labelsOf, MAX_NAME, type NameKey, nameOf } from '../wire/name.ts'
 import { Class, Type } from '../wire/types.ts'
-import { isReverse } from './address.ts'
-import { compileNode, type External, type Node, STRUCTURE } from './node.ts'
+import { isReverse, REVERSE_ZONES } from './address.ts'
+import { absent, asked, compileNode, denied, type External, type Node, onlyType, sameNode, structure } from './node.ts'
 import { OriginZone } from './origin-zone.ts'
-import { type PodMode, podItems } from './pod-names.ts'
+import { type RareNameOptions, rareItems } from './rare-names.ts'
 import { answerOf } from './rdata.ts'
-import { ReverseTable } from './reverse.ts'
-import { type Item, portItems, sameItems, serviceNames, zonalItems } from './service-names.ts'
+import { ReverseNames } from './reverse.ts'
+import { NOTHING, namespaceOf, Selection, type SelectionOptions, type Shown } from './selection.ts'
+import { type Item, type ServiceName, sameName, samePorts, serviceNames } from './service-names.ts'
+import { MemoryStore, type ZoneStore } from './store.ts'
 
-export interface ZoneOptions {
+export interface ZoneOptions extends RareNameOptions, SelectionOptions {
   /** In the order of the Corefile; PTR records point into the first that is no reverse zone. */
   readonly origins: readonly NameKey[]
   readonly ttl: number
-  readonly pods: PodMode
-  readonly endpointPodNames: boolean
-  readonly ignoreEmptyService: boolean
-  readonly noEndpoints: boolean
-  readonly zonal: boolean
-  /** Empty: all. */
-  readonly namespaces: ReadonlySet<string>
-  /** Which Services, EndpointSlices and Pods there are. */
-  readonly labels?: Selector | undefined
-  readonly namespaceLabels?: Selector | undefined
   /** Whether `dns.<origin>`, above `ns.dns.<origin>`, exists: not where its NXDOMAIN falls through to another plugin. */
   readonly dnsNode: (origin: NameKey) => boolean
+  /** Makes the place for the names of one origin; ordinary memory where absent. */
+  readonly store?: ((origin: NameKey) => ZoneStore) | undefined
   /** Seconds since the epoch, for the serial. */
   readonly now: () => number
 }
 
 const TXT_VERSION_TTL = 28_800
-const NO_SLICES: readonly EndpointSlice[] = []
 
 /** `ns.dns` answers A and AAAA with addresses that only the server knows. */
 export const NAME_SERVER = ['ns', 'dns'] as const
 
+/** Labels of a service's own name: `web.shop.svc`. */
+const OWN_NAME = 3
+
 export class ClusterZones implements Projection {
   readonly zones: readonly OriginZone[]
+  /** Those that are no reverse zones. */
+  readonly #forward: readonly OriginZone[]
   readonly #options: ZoneOptions
-  readonly #reverse: ReverseTable
-  #view: ClusterView | undefined
-  /** The names of each service, without origin, as they stand in the tables, and what stands behind them. */
-  readonly #names = new Map<Key, ReadonlyMap<string, readonly Item[]>>()
-  readonly #byNamespace = new Map<string, Set<Key>>()
-  /** With `zonal`, the topology zones of each headless service's endpoints: zonal names are made when asked. */
-  readonly #topology = new Map<Key, string>()
+  readonly #selection: Selection
+  readonly #reverse: ReverseNames
+  /** What the names in the stores were made of, by service. */
+  readonly #shown = new Map<Key, Shown>()
 
   constructor(options: ZoneOptions) {
+    const { origins, ttl, store = () => new MemoryStore() } = options
     this.#options = options
-    this.zones = options.origins.map(origin => new OriginZone(origin, options.ttl, options.now()))
-    const primary = options.origins.find(origin => !isReverse(origin)) ?? options.origins[0]!
-    this.#reverse = new ReverseTable(nameFromKey(primary), options.ttl, options)
+    this.#selection = new Selection(options)
+    this.zones = origins.map(origin => {
+      // Names of endpoints' addresses are made when asked.
+      const below = isReverse(origin) ? Below.ALL : Below.CLOSED
+      return new OriginZone({ origin, ttl, below, serial: options.now(), store: store(origin) })
+    })
+    this.#forward = this.zones.filter(({ origin }) => !isReverse(origin))
+    const primary = this.#forward[0] ?? this.zones[0]!
+    this.#reverse = new ReverseNames(this.zones, primary.originName, this.#selection, options)
   }
 
   rebuild(view: ClusterView): void {
-    this.#view = view
-    this.#names.clear()
-    this.#byNamespace.clear()
-    this.#topology.clear()
+    this.#selection.look(view)
+    this.#shown.clear()
     this.#reverse.clear()
     for (const zone of this.zones) {
       zone.clear()
@@ -75,19 +75,24 @@ export class ClusterZones implements Projection {
     for (const { namespace, name } of view.list('Service')) services.add(`${namespace}/${name}`)
     for (const slice of view.list('EndpointSlice')) services.add(`${slice.namespace}/${slice.serviceName}`)
     for (const key of services) this.#updateService(key)
-    this.#moveSerial()
+    this.#publish()
   }
 
   update(view: ClusterView, changes: Changes): void {
-    this.#view = view
+    this.#selection.look(view)
     let changed = false
     const services = new Set(changes.services)
-    for (const namespace of changes.namespaces) {
-      changed = this.#updateNamespace(namespace) || changed
-      for (const key of this.#byNamespace.get(namespace) ?? []) services.add(key)
+    for (const namespace of changes.namespaces) changed = this.#updateNamespace(namespace) || changed
+    if (changes.namespaces.size > 0) {
+      for (const key of this.#shown.keys()) if (changes.namespaces.has(namespaceOf(key))) services.add(key)
     }
     for (const key of services) changed = this.#updateService(key) || changed
-    if (changed || this.#podNamesChange(changes.pods)) this.#moveSerial()
+    if (changed || this.#podNamesChange(changes.pods)) this.#publish()
+  }
+
+  /** Gives the memory of its names back; it is not asked any more. */
+  close(): void {
+    for (const zone of this.zones) zone.close()
   }
 
   /**
@@ -95,137 +100,121 @@ export class ClusterZones implements Projection {
    * names (SOA, NS of the apex) are the caller's business.
    */
   find(zone: OriginZone, key: NameKey, type: number): Answer | External {
-    const reverse = type === Type.PTR ? this.#reverse.find(key) : undefined
-    if (reverse) return reverse
-    const node = zone.node(key) ?? this.#rareNode(zone, key)
-    return node ? zone.answer(node, type, key.length) : zone.nxdomain(key.length)
+    const known = zone.find(key, type)
+    if (known) return known
+    if (isReverse(key)) return (type === Type.PTR && this.#reverse.find(key)) || zone.nxdomain(key.length)
+    const labels = labelsOf(key.slice(0, key.length - zone.origin.length))
+    const items = isReverse(zone.origin) ? undefined : rareItems(labels, this.#selection, this.#options)
+    if (items === undefined) return zone.nxdomain(key.length)
+    return zone.answer(this.#compile(items, Below.CLOSED, labels, zone, key), type, key.length)
   }
 
   /** The services that have this address among their ready endpoints. */
   servicesAt(address: string): Service[] {
-    const found: Service[] = []
-    for (const slice of this.#view?.list('EndpointSlice') ?? []) {
-      const here = slice.endpoints.some(endpoint => endpoint.ready && endpoint.addresses.includes(address))
-      const service = here ? this.#view?.service(`${slice.namespace}/${slice.serviceName}`) : undefined
-      if (service && !found.includes(service)) found.push(service)
-    }
-    return found
+    return this.#reverse.servicesAt(address).flatMap(key => this.#selection.service(key) ?? [])
   }
 
   /** The slices of a service that count. */
   slices(key: Key): readonly EndpointSlice[] {
-    const { labels, noEndpoints } = this.#options
-    if (noEndpoints || this.#view === undefined) return NO_SLICES
-    const slices = this.#view.slices(key)
-    return labels ? slices.filter(slice => labels(slice.labels)) : slices
-  }
-
-  #service(key: Key): Service | undefined {
-    const service = this.#view?.service(key)
-    return service && (this.#options.labels?.(service.labels) ?? true) ? service : undefined
-  }
-
-  #exposes(namespace: string): boolean {
-    const { namespaces, namespaceLabels } = this.#options
-    if (namespaces.size > 0 && !namespaces.has(namespace)) return false
-    const object = this.#view?.get('Namespace', namespace)
-    return object !== undefined && (namespaceLabels?.(object.labels) ?? true)
+    return this.#selection.slices(key)
   }
 
   #putFixedNames(zone: OriginZone): void {
     const put = (labels: readonly string[], node: Node) => zone.put(keyOfName(nameOf(labels, zone.originName)!), node)
-    put([], STRUCTURE)
-    put(['svc'], STRUCTURE)
-    put(['pod'], STRUCTURE)
-    put(NAME_SERVER, { denied: [Type.TXT, Type.PTR] })
-    if (!isReverse(zone.origin) && this.#options.dnsNode(zone.origin)) put(['dns'], { denied: [Type.TXT] })
+    put(['svc'], structure(Below.CLOSED))
+    put(['pod'], structure(Below.CLOSED))
+    put(NAME_SERVER, structure(Below.CLOSED, denied(Type.PTR), asked(Type.A), asked(Type.AAAA)))
+    if (!isReverse(zone.origin) && this.#options.dnsNode(zone.origin)) put(['dns'], structure(Below.CLOSED))
     const version = { owner: 0, type: Type.TXT, class: Class.IN, ttl: TXT_VERSION_TTL, rdata: Buffer.from('\x051.1.0') }
     const name = nameOf(['dns-version'], zone.originName)!
-    // Only its TXT record exists, as CoreDNS has it: the name is denied for every other type.
-    zone.put(keyOfName(name), { txt: answerOf([version], [], name.length), denied: 'all' })
+    // Only its TXT record exists, as CoreDNS has it.
+    put(['dns-version'], onlyType(Type.TXT, answerOf([version], [], name.length)))
+    // A zone above the reverse zones holds the names of addresses too.
+    for (const reverse of REVERSE_ZONES) {
+      if (reverse !== zone.origin && isWithin(reverse, zone.origin)) zone.put(reverse, absent(Below.ALL))
+    }
   }
 
   #updateNamespace(name: string): boolean {
-    const exists = this.#exposes(name)
+    const exists = this.#selection.exposes(name)
     let changed = false
-    for (const zone of this.zones) {
-      if (isReverse(zone.origin)) continue
-      for (const branch of this.#options.pods === 'disabled' ? ['svc'] : ['svc', 'pod']) {
+    const put = (branch: string, below: number) => {
+      for (const zone of this.#forward) {
         const wire = nameOf([name, branch], zone.originName)
-        if (wire) changed = zone.put(keyOfName(wire), exists ? STRUCTURE : undefined) || changed
+        if (wire) changed = zone.put(keyOfName(wire), exists ? structure(below) : undefined) || changed
       }
     }
+    put('svc', Below.CLOSED)
+    if (this.#options.pods !== 'disabled') put('pod', Below.ALL)
     return changed
   }
 
   #updateService(key: Key): boolean {
-    const [namespace] = key.split('/') as [string]
-    const service = this.#service(key)
-    const slices = this.slices(key)
-    this.#note(namespace, key, service !== undefined || slices.length > 0)
-
-    const exposed = this.#exposes(namespace)
-    const names = service && exposed ? serviceNames(service, slices, this.#options) : []
-    const before = this.#names.get(key) ?? new Map<string, readonly Item[]>()
-    const after = new Map<string, readonly Item[]>()
-    let changed = false
-    for (const { labels, items } of names) {
-      const relative = labels.map(label => String.fromCharCode(label.length) + label.toLowerCase()).join('')
-      const known = before.get(relative)
-      // One endpoint of a thousand changes at a time: what stands behind the other names is the same.
-      const same = known !== undefined && sameItems(known, items)
-      after.set(relative, same ? known : items)
-      if (!same) changed = this.#putName(relative, labels, items) || changed
-    }
-    for (const relative of before.keys()) {
-      if (after.has(relative)) continue
-      for (const zone of this.zones) changed = zone.put(relative + zone.origin, undefined) || changed
-    }
-    if (after.size > 0) this.#names.set(key, after)
-    else this.#names.delete(key)
-    changed = this.#noteTopology(key, exposed && service?.headless ? slices : undefined) || changed
-
-    // Reverse names do not ask whether the namespace exists, unless the Corefile lists namespaces: so has CoreDNS.
-    const visible = exposed || this.#options.namespaces.size === 0
-    return this.#reverse.update(key, visible ? service : undefined, visible ? slices : NO_SLICES) || changed
+    const before = this.#shown.get(key) ?? NOTHING
+    const after = this.#selection.of(key)
+    if (after.service || after.slices.length > 0) this.#shown.set(key, after)
+    else this.#shown.delete(key)
+    const changed = this.#updateNames(this.#names(before), this.#names(after))
+    const moved = this.#options.zonal && topologyOf(before) !== topologyOf(after)
+    return this.#reverse.update(key, before, after) || changed || moved
   }
 
-  #putName(relative: string, labels: readonly string[], items: readonly Item[]): boolean {
+  #names({ service, slices, exposed }: Shown): Map<string, ServiceName> {
+    const names = new Map<string, ServiceName>()
+    if (!service || !exposed) return names
+    for (const name of serviceNames(service, slices, this.#options)) {
+      const relative = wireLabels(name.labels)
+      if (relative !== undefined) names.set(relative, name)
+    }
+    return names
+  }
+
+  #updateNames(before: Map<string, ServiceName>, after: Map<string, ServiceName>): boolean {
     let changed = false
-    for (const zone of this.zones) {
-      const nameLength = relative.length + zone.origin.length
-      if (isReverse(zone.origin) || nameLength > MAX_NAME) continue
-      changed = zone.put(relative + zone.origin, this.#compile(items, labels, zone, nameLength)) || changed
+    for (const [relative, name] of after) {
+      const known = before.get(relative)
+      // One endpoint of a thousand changes at a time: what stands behind the other names is the same.
+      if (known && sameName(known, name)) {
+        changed ||= name.labels.length === OWN_NAME && !samePorts(known.items, name.items)
+        continue
+      }
+      for (const zone of this.#forward) changed = this.#updateName(zone, relative, known, name) || changed
+    }
+    for (const [relative, name] of before) {
+      if (after.has(relative)) continue
+      for (const zone of this.#forward) changed = this.#updateName(zone, relative, name, undefined) || changed
     }
     return changed
   }
 
-  #compile(items: readonly Item[], labels: readonly string[], zone: OriginZone, nameLength: number): Node {
-    const place = { base: labels.slice(-3), origin: zone.originName, nameLength, ttl: this.#options.ttl }
-    return compileNode(items, place)
+  /** True when the name answers something else than before. */
+  #updateName(
+    zone: OriginZone,
+    relative: string,
+    before: ServiceName | undefined,
+    after: ServiceName | undefined,
+  ): boolean {
+    const key = (relative + zone.origin) as NameKey
+    if (key.length > MAX_NAME) return false
+    const compiled = after && !after.rare ? this.#nodeOf(after, zone, key) : undefined
+    if (compiled || (before && !before.rare)) return zone.put(key, compiled)
+    if (before === undefined || after === undefined) return true
+    return !sameNode(this.#nodeOf(before, zone, key), this.#nodeOf(after, zone, key))
   }
 
-  #note(namespace: string, key: Key, exists: boolean): void {
-    const keys = this.#byNamespace.get(namespace) ?? new Set()
-    if (exists) keys.add(key)
-    else keys.delete(key)
-    if (keys.size > 0) this.#byNamespace.set(namespace, keys)
-    else this.#byNamespace.delete(namespace)
+  #nodeOf({ labels, items, below }: ServiceName, zone: OriginZone, key: NameKey): Node {
+    return items.length > 0 ? this.#compile(items, below, labels, zone, key) : absent(below)
   }
 
-  #noteTopology(key: Key, slices: readonly EndpointSlice[] | undefined): boolean {
-    if (!this.#options.zonal) return false
-    const before = this.#topology.get(key)
-    if (slices === undefined) return this.#topology.delete(key)
-    const endpoints = slices.flatMap(slice => slice.endpoints).filter(({ ready }) => ready)
-    const places = endpoints.flatMap(({ zone, addresses }) => addresses.map(host => `${zone.toLowerCase()} ${host}`))
-    const after = [...new Set(places)].join('\n')
-    this.#topology.set(key, after)
-    return after !== before
-  }
-
-  #counts({ terminating, phase, labels }: Pod): boolean {
-    return !terminating && !ENDED.has(phase) && (this.#options.labels?.(labels) ?? true)
+  #compile(
+    items: readonly Item[],
+    below: number,
+    labels: readonly string[],
+    zone: OriginZone,
+    { length: nameLength }: NameKey,
+  ): Node {
+    const place = { base: labels.slice(-OWN_NAME), origin: zone.originName, nameLength, ttl: this.#options.ttl }
+    return compileNode(items, below, place)
   }
 
   /** Whether some address in some namespace belongs to more or fewer pods than before: their names are made when asked. */
@@ -233,7 +222,7 @@ export class ClusterZones implements Projection {
     if (this.#options.pods !== 'verified') return false
     const difference = new Map<string, number>()
     const note = (pod: Pod | undefined, by: number) => {
-      if (pod === undefined || !this.#counts(pod) || !this.#exposes(pod.namespace)) return
+      if (pod === undefined || !this.#selection.counts(pod) || !this.#selection.exposes(pod.namespace)) return
       for (const ip of pod.podIPs) {
         const place = `${pod.namespace}/${ip}`
         difference.set(place, (difference.get(place) ?? 0) + by)
@@ -246,53 +235,28 @@ export class ClusterZones implements Projection {
     return [...difference.values()].some(count => count !== 0)
   }
 
-  #moveSerial(): void {
+  #publish(): void {
     const now = this.#options.now()
-    for (const zone of this.zones) zone.serial = now
-  }
-
-  /** Names of which there is no end, or that nobody asks: pods, ports in other spellings, zonal names. */
-  #rareNode(zone: OriginZone, key: NameKey): Node | undefined {
-    if (isReverse(zone.origin) || isReverse(key)) return undefined
-    const labels = labelsOf(key.slice(0, key.length - zone.origin.length))
-    const items = labels.at(-1) === 'pod' ? this.#podItems(labels) : this.#serviceItems(labels)
-    if (items === undefined) return undefined
-    return this.#compile(items, labels, zone, key.length)
-  }
-
-  #podItems(labels: readonly string[]): readonly Item[] | undefined {
-    const namespace = labels.at(-2)
-    if (namespace === undefined || this.#view === undefined || !this.#exposes(namespace)) return undefined
-    const items = podItems(labels, this.#options.pods, this.#view, pod => this.#counts(pod))
-    return items.length > 0 ? items : undefined
-  }
-
-  /** `[...left, service, namespace, 'svc']`. Undefined where there is no such name. */
-  #serviceItems(labels: readonly string[]): readonly Item[] | undefined {
-    const [name, namespace, branch] = labels.slice(-3)
-    if (labels.length < 5 || branch !== 'svc' || !this.#exposes(namespace!)) return undefined
-    const key = `${namespace}/${name}`
-    const service = this.#service(key)
-    if (service === undefined) return undefined
-    const slices = this.slices(key)
-    if (labels.length === 5) {
-      const [port, protocol] = labels.map(label => label.replace(/^_/, '')) as [string, string]
-      const items = portItems(service, slices, this.#options, { port, protocol })
-      return items.length > 0 ? items : undefined
-    }
-    if (!this.#options.zonal || labels.at(-4) !== '_zone' || !service.headless) return undefined
-    return this.#zonalItems(slices, labels.slice(0, -4))
-  }
-
-  /** `[...zone, directive]`: a zone's name may hold dots. */
-  #zonalItems(slices: readonly EndpointSlice[], labels: readonly string[]): readonly Item[] | undefined {
-    const directive = labels.at(-1)
-    if (labels.length < 2 || (directive !== 'pin' && directive !== 'prefer')) return undefined
-    const items = zonalItems(slices, this.#options, labels.slice(0, -1).join('.'))
-    if (items.length > 0 || directive === 'pin') return items
-    return zonalItems(slices, this.#options, undefined)
+    for (const zone of this.zones) zone.publish(now)
   }
 }
 
-/** Phases of pods that no longer have their address. */
-const ENDED = new Set(['Succeeded', 'Failed', 'Unknown'])
+/** Labels in front of other labels, as a key has them; undefined where they are none: not all sources check what they are told. */
+function wireLabels(labels: readonly string[]): string | undefined {
+  let text = ''
+  for (const label of labels) {
+    if (!LABEL.test(label)) return undefined
+    text += String.fromCharCode(label.length) + label.toLowerCase()
+  }
+  return text
+}
+
+const LABEL = /^[\0-\xff]{1,63}$/
+
+/** The topology zones of a headless service's ready endpoints: zonal names are made when asked. */
+function topologyOf({ service, slices, exposed }: Shown): string | undefined {
+  if (!exposed || !service?.headless) return undefined
+  const endpoints = slices.flatMap(slice => slice.endpoints).filter(({ ready }) => ready)
+  const places = endpoints.flatMap(({ zone, addresses }) => addresses.map(host => `${zone.toLowerCase()} ${host}`))
+  return [...new Set(places)].join('\n')
+}

@@ -1,4 +1,6 @@
 /** What one name of a zone answers, compiled. */
+import type { TypeEntry, ZoneEntry } from '../table/contract.ts'
+import { Below, Verdict } from '../table/layout.ts'
 import { addressOctets } from '../wire/address.ts'
 import type { Answer } from '../wire/answer.ts'
 import { nameFromText, nameOf } from '../wire/name.ts'
@@ -6,27 +8,50 @@ import type { Record } from '../wire/record.ts'
 import { Type } from '../wire/types.ts'
 import { addressAnswer, addressRecord, answerOf, nameRecord, type SrvTarget, srvRecord } from './rdata.ts'
 import type { Item } from './service-names.ts'
+import { sameEntry } from './store.ts'
 
-/** The answers of a name that exists. A type without one is NODATA, whatever type that is, but for those in `denied`. */
 export interface Node {
-  readonly a?: Answer | undefined
-  readonly aaaa?: Answer | undefined
-  readonly srv?: Answer | undefined
-  readonly txt?: Answer | undefined
-  readonly cname?: Answer | undefined
-  /** Names to be followed for A and AAAA, and the addresses that stand beside them. */
+  readonly entry: ZoneEntry
+  /** What A and AAAA lead to, where the entry does not know: names to be followed. */
   readonly external?: External | undefined
-  /** Types that are NXDOMAIN although the name exists; `all` but the ones that have an answer. */
-  readonly denied?: readonly number[] | 'all'
 }
 
+/** Names to be followed for A and AAAA, and the addresses that stand beside them. */
 export interface External {
   readonly addresses: readonly Uint8Array[]
   readonly targets: readonly Uint8Array[]
 }
 
 /** A name that exists only because others stand below it; CoreDNS denies it for TXT. */
-export const STRUCTURE: Node = { denied: [Type.TXT] }
+export function structure(below: number, ...types: readonly TypeEntry[]): Node {
+  return { entry: { other: Verdict.NODATA, below, types: [...types, denied(Type.TXT)] } }
+}
+
+/** A name that has records of one type, and is denied for all others: so are CoreDNS's reverse names, and `dns-version`. */
+export function onlyType(type: number, answer: Answer): Node {
+  return { entry: { other: Verdict.NXDOMAIN, below: Below.CLOSED, types: [answered(type, answer), NO_SOA] } }
+}
+
+/** A name that does not exist, although names below it do. */
+export function absent(below: number): Node {
+  return { entry: { other: Verdict.NXDOMAIN, below, types: [NO_SOA] } }
+}
+
+/** Below the apex there is no SOA record, and that is all that is said, even where there is no name (as in CoreDNS). */
+const NO_SOA: TypeEntry = { type: Type.SOA, verdict: Verdict.NODATA }
+
+export function answered(type: number, answer: Answer): TypeEntry {
+  return { type, verdict: Verdict.ANSWER, answer }
+}
+
+/** A type whose answer is made when it is asked for. */
+export function asked(type: number): TypeEntry {
+  return { type, verdict: Verdict.ASK }
+}
+
+export function denied(type: number): TypeEntry {
+  return { type, verdict: Verdict.NXDOMAIN }
+}
 
 /** Where a name stands: what its answers depend on besides what stands behind it. */
 export interface Place {
@@ -38,15 +63,27 @@ export interface Place {
   readonly ttl: number
 }
 
-/** Compiles what stands behind a name. */
-export function compileNode(items: readonly Item[], place: Place): Node {
+/** Compiles what stands behind a name that exists. */
+export function compileNode(items: readonly Item[], below: number, place: Place): Node {
   const { nameLength, ttl } = place
   const addresses = addressesOf(items)
   const srv = srvAnswer(items, addresses, place)
   const targets = new Set(items.filter(({ host }) => !addresses.has(host)).map(({ host }) => host))
-  if (targets.size > 0) return { ...externalNode(items, addresses, targets, place), srv }
-  const family = (size: number) => [...addresses.values()].filter(octets => octets.length === size)
-  return { a: addressAnswer(family(4), ttl, nameLength), aaaa: addressAnswer(family(16), ttl, nameLength), srv }
+  const external = targets.size > 0 ? externalOf(addresses, targets) : undefined
+  const types: TypeEntry[] = []
+  const add = (type: number, answer: Answer | undefined) => answer && types.push(answered(type, answer))
+  if (external) {
+    // CoreDNS looks at the first of all only: a name makes a CNAME record, an address none.
+    const first = targets.has(items[0]!.host) ? external.targets[0] : undefined
+    types.push(asked(Type.A), asked(Type.AAAA))
+    add(Type.CNAME, first && answerOf([nameRecord(0, Type.CNAME, first, ttl)], [], nameLength))
+  } else {
+    const family = (size: number) => [...addresses.values()].filter(octets => octets.length === size)
+    add(Type.A, addressAnswer(family(4), ttl, nameLength))
+    add(Type.AAAA, addressAnswer(family(16), ttl, nameLength))
+  }
+  add(Type.SRV, srv)
+  return { entry: { other: Verdict.NODATA, below, types }, external }
 }
 
 /** The octets of each host that is an address, once, in order; CoreDNS compares their text. */
@@ -59,19 +96,9 @@ function addressesOf(items: readonly Item[]): Map<string, Uint8Array> {
   return addresses
 }
 
-function externalNode(
-  items: readonly Item[],
-  addresses: ReadonlyMap<string, Uint8Array>,
-  hosts: ReadonlySet<string>,
-  { nameLength, ttl }: Place,
-): Node {
+function externalOf(addresses: ReadonlyMap<string, Uint8Array>, hosts: ReadonlySet<string>): External {
   const targets = [...hosts].map(nameFromText).filter(name => name !== undefined)
-  // CoreDNS looks at the first of all only: a name makes a CNAME record, an address none.
-  const first = hosts.has(items[0]!.host) ? targets[0] : undefined
-  return {
-    external: { addresses: [...addresses.values()], targets },
-    cname: first && answerOf([nameRecord(0, Type.CNAME, first, ttl)], [], nameLength),
-  }
+  return { addresses: [...addresses.values()], targets }
 }
 
 /**
@@ -104,24 +131,12 @@ function srvAnswer(
   )
 }
 
-/** Whether two nodes answer the same, byte for byte. */
+/** Whether two nodes say the same, byte for byte. */
 export function sameNode(one: Node, other: Node): boolean {
-  return (
-    sameAnswer(one.a, other.a) &&
-    sameAnswer(one.aaaa, other.aaaa) &&
-    sameAnswer(one.srv, other.srv) &&
-    sameAnswer(one.txt, other.txt) &&
-    sameAnswer(one.cname, other.cname) &&
-    sameExternal(one.external, other.external)
-  )
+  return sameEntry(one.entry, other.entry) && sameExternal(one.external, other.external)
 }
 
-export function sameAnswer(one: Answer | undefined, other: Answer | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other
-  return one.answers === other.answers && one.rcode === other.rcode && Buffer.compare(one.body, other.body) === 0
-}
-
-function sameExternal(one: External | undefined, other: External | undefined): boolean {
+export function sameExternal(one: External | undefined, other: External | undefined): boolean {
   if (one === undefined || other === undefined) return one === other
   const octets = ({ addresses, targets }: External) => Buffer.concat([...addresses, ...targets])
   return octets(one).equals(octets(other))

@@ -2,57 +2,81 @@
  * The compiled names below one origin, and what a question for one of them gets. Knows octets and rules, not services: those
  * are compiled by `cluster-zones.ts`.
  */
+import type { ZoneEntry } from '../table/contract.ts'
+import { Verdict } from '../table/layout.ts'
 import type { Answer } from '../wire/answer.ts'
 import { type NameKey, nameFromKey } from '../wire/name.ts'
 import { encode } from '../wire/record.ts'
 import { Rcode, Type } from '../wire/types.ts'
-import { type External, type Node, sameNode } from './node.ts'
+import { answered, asked, type External, type Node, sameExternal, structure } from './node.ts'
 import { AUTHORITATIVE, answerOf, soaRecord } from './rdata.ts'
+import type { ZoneStore } from './store.ts'
+
+export interface OriginZoneOptions {
+  readonly origin: NameKey
+  readonly store: ZoneStore
+  readonly ttl: number
+  readonly serial: number
+  /** How names behave that stand right below the origin and do not exist: bits of `Below`. */
+  readonly below: number
+}
 
 export class OriginZone {
   readonly origin: NameKey
   readonly originName: Uint8Array
-  readonly #nodes = new Map<string, Node>()
+  readonly #store: ZoneStore
   readonly #ttl: number
+  readonly #below: number
+  /** What entries do not hold. */
+  readonly #externals = new Map<NameKey, External>()
   #serial: number
   /** The negative answers by name length, NODATA and NXDOMAIN apart; emptied when the serial moves. */
   readonly #negative = new Map<number, Answer>()
 
-  constructor(origin: NameKey, ttl: number, serial: number) {
+  constructor({ origin, store, ttl, serial, below }: OriginZoneOptions) {
     this.origin = origin
     this.originName = nameFromKey(origin)
+    this.#store = store
     this.#ttl = ttl
     this.#serial = serial
+    this.#below = below
   }
 
   get serial(): number {
     return this.#serial
   }
 
-  set serial(serial: number) {
+  /** Sets or, with undefined, removes what a name answers; true when that is a change. */
+  put(key: NameKey, node: Node | undefined): boolean {
+    const external = this.#externals.get(key)
+    if (node?.external) this.#externals.set(key, node.external)
+    else if (external) this.#externals.delete(key)
+    return this.#store.put(key, node?.entry) || !sameExternal(external, node?.external)
+  }
+
+  /** Ends a stretch of changes, under a new serial: names first, so that who sees the serial sees what it stands for. */
+  publish(serial: number): void {
     this.#serial = serial
     this.#negative.clear()
+    this.#store.setNegative(length => this.nodata(length))
+    // Who the name servers are depends on the server's own addresses.
+    this.put(this.origin, structure(this.#below, answered(Type.SOA, this.soa()), asked(Type.NS)))
+    this.#store.commit()
   }
 
-  node(key: string): Node | undefined {
-    return this.#nodes.get(key)
-  }
-
-  /** Sets or, with undefined, removes what a name answers; true when that is a change. */
-  put(key: string, node: Node | undefined): boolean {
-    const before = this.#nodes.get(key)
-    if (node === undefined) return this.#nodes.delete(key)
-    this.#nodes.set(key, node)
-    return before === undefined || !sameNode(before, node)
-  }
-
-  keys(): Iterable<string> {
-    return this.#nodes.keys()
+  keys(): Iterable<NameKey> {
+    return this.#store.keys()
   }
 
   clear(): void {
-    this.#nodes.clear()
+    this.#store.clear()
+    this.#externals.clear()
     this.#negative.clear()
+  }
+
+  /** Gives the memory of its names back; it is not asked any more. */
+  close(): void {
+    this.#store.close()
   }
 
   soa(): Answer {
@@ -78,28 +102,24 @@ export class OriginZone {
     return made
   }
 
-  /** What a node answers to a type: its answer, NODATA or NXDOMAIN, or names that have yet to be followed. */
-  answer(node: Node, type: number, nameLength: number): Answer | External {
-    const found = node.external && (type === Type.A || type === Type.AAAA) ? node.external : stored(node, type)
-    if (found) return found
-    const denied = node.denied === 'all' || node.denied?.includes(type) === true
-    return denied ? this.nxdomain(nameLength) : this.nodata(nameLength)
+  /** What a compiled name answers to a type, or names that have yet to be followed; undefined where nothing is compiled. */
+  find(key: NameKey, type: number): Answer | External | undefined {
+    const entry = this.#store.get(key)
+    return entry && this.#answer(entry, this.#externals.get(key), type, key.length)
   }
-}
 
-function stored(node: Node, type: number): Answer | undefined {
-  switch (type) {
-    case Type.A:
-      return node.a
-    case Type.AAAA:
-      return node.aaaa
-    case Type.SRV:
-      return node.srv
-    case Type.CNAME:
-      return node.cname
-    case Type.TXT:
-      return node.txt
-    default:
-      return undefined
+  /** What a node that is in no table answers. */
+  answer({ entry, external }: Node, type: number, nameLength: number): Answer | External {
+    return this.#answer(entry, external, type, nameLength)
+  }
+
+  #answer(entry: ZoneEntry, external: External | undefined, type: number, nameLength: number): Answer | External {
+    if (external && (type === Type.A || type === Type.AAAA)) return external
+    for (const known of entry.types) {
+      if (known.type !== type) continue
+      if (known.verdict === Verdict.ANSWER) return known.answer
+      return known.verdict === Verdict.NXDOMAIN ? this.nxdomain(nameLength) : this.nodata(nameLength)
+    }
+    return entry.other === Verdict.NXDOMAIN ? this.nxdomain(nameLength) : this.nodata(nameLength)
   }
 }

@@ -1,78 +1,127 @@
 /**
  * The reverse names of a cluster: for a cluster address the one service that has it, otherwise every endpoint with that address
- * (in any slice, also of services that do not exist).
+ * (in any slice, also of services that do not exist). The former are compiled; of the latter, which hardly anybody asks for, only
+ * who has the address is kept, and the answer is made when it is asked for.
  */
-import type { EndpointSlice, Key, Service } from '../cluster/objects.ts'
-import { addressOctets, reverseName } from '../wire/address.ts'
+import type { EndpointSlice, Key } from '../cluster/objects.ts'
 import type { Answer } from '../wire/answer.ts'
-import { type NameKey, nameOf } from '../wire/name.ts'
+import { isWithin, type NameKey, nameOf } from '../wire/name.ts'
 import { Type } from '../wire/types.ts'
-import { sameAnswer } from './node.ts'
+import { type AddressKey, addressKey, addressOfReverse, reverseNameOf } from './address.ts'
+import { onlyType } from './node.ts'
+import type { OriginZone } from './origin-zone.ts'
 import { answerOf, nameRecord } from './rdata.ts'
+import { namespaceOf, type Selection, type Shown } from './selection.ts'
 import { endpointLabel, type NamingOptions } from './service-names.ts'
 
-/** What one service says about one address. */
-interface Claim {
-  readonly service: Key
-  /** Whether it is the service's own address: then no endpoint's name counts. */
-  readonly isCluster: boolean
-  /** The labels of endpoints, in front of the service's own name; empty for that name itself. */
-  readonly endpoints: readonly string[]
+export interface ReverseOptions extends NamingOptions {
+  readonly ttl: number
 }
 
-interface Entry {
-  /** Ordered by service, so that the answer does not depend on the order of changes. */
-  claims: readonly Claim[]
-  answer: Answer
-}
-
-export class ReverseTable {
-  readonly #entries = new Map<NameKey, Entry>()
-  /** What each service claims, by the octets of the address: its text may be spelled in more than one way. */
-  readonly #claimed = new Map<Key, ReadonlyMap<string, Claim>>()
+export class ReverseNames {
+  /** The services that have an address as their own, and those that have it among their ready endpoints. */
+  readonly #clusters = new KeyIndex()
+  readonly #endpoints = new KeyIndex()
+  /** Longest origin first. */
+  readonly #zones: readonly OriginZone[]
   /** The zone that the targets lie in. */
-  readonly #origin: Uint8Array
-  readonly #ttl: number
-  readonly #options: NamingOptions
+  readonly #target: Uint8Array
+  readonly #selection: Selection
+  readonly #options: ReverseOptions
 
-  constructor(origin: Uint8Array, ttl: number, options: NamingOptions) {
-    this.#origin = origin
-    this.#ttl = ttl
+  constructor(zones: readonly OriginZone[], target: Uint8Array, selection: Selection, options: ReverseOptions) {
+    this.#zones = zones.toSorted((a, b) => b.origin.length - a.origin.length)
+    this.#target = target
+    this.#selection = selection
     this.#options = options
   }
 
-  find(key: NameKey): Answer | undefined {
-    return this.#entries.get(key)?.answer
-  }
-
   clear(): void {
-    this.#entries.clear()
-    this.#claimed.clear()
+    this.#clusters.clear()
+    this.#endpoints.clear()
   }
 
-  /** Replaces what a service says; true when an answer changed. Undefined and no slices: nothing. */
-  update(key: Key, service: Service | undefined, slices: readonly EndpointSlice[]): boolean {
-    const before = this.#claimed.get(key) ?? new Map<string, Claim>()
-    const after = this.#claims(key, service, slices)
+  /** The services that have this address among their ready endpoints, whether or not they exist. */
+  servicesAt(address: string): readonly Key[] {
+    const place = addressKey(address)
+    return place === undefined ? [] : this.#endpoints.get(place)
+  }
+
+  /** The PTR records of an address that is no cluster address. */
+  find(name: NameKey): Answer | undefined {
+    const address = addressOfReverse(name)
+    if (address === undefined) return undefined
+    const targets = this.#endpoints.get(address).flatMap(key => {
+      const { slices, reversed } = this.#selection.of(key)
+      const labels = reversed ? this.#labels(slices).get(address) : undefined
+      return labels?.flatMap(label => this.#targetOf(key, label)) ?? []
+    })
+    return targets.length > 0 ? this.#answer(targets, name) : undefined
+  }
+
+  /** Takes note of a service's change; true when that changes an answer. */
+  update(key: Key, before: Shown, after: Shown): boolean {
+    const changed = this.#updateClusters(key, before, after)
+    return this.#updateEndpoints(key, before, after) || changed
+  }
+
+  #updateClusters(key: Key, before: Shown, after: Shown): boolean {
+    const old = clusterAddresses(before)
+    const fresh = clusterAddresses(after)
     let changed = false
-    for (const place of before.keys()) {
-      if (!after.has(place)) changed = this.#put(place, key, undefined) || changed
+    for (const address of old) {
+      if (fresh.has(address)) continue
+      this.#clusters.delete(address, key)
+      changed = this.#compile(address) || changed
     }
-    for (const [place, claim] of after) {
-      if (!sameClaim(before.get(place), claim)) changed = this.#put(place, key, claim) || changed
+    for (const address of fresh) {
+      if (old.has(address)) continue
+      this.#clusters.add(address, key)
+      changed = this.#compile(address) || changed
     }
-    if (after.size === 0) this.#claimed.delete(key)
-    else this.#claimed.set(key, after)
     return changed
   }
 
-  #claims(key: Key, service: Service | undefined, slices: readonly EndpointSlice[]): Map<string, Claim> {
-    const labels = new Map<string, string[]>()
+  #compile(address: AddressKey): boolean {
+    const name = reverseNameOf(address)
+    // Two services with one address are a mistake: which of them it is must not depend on the order of changes.
+    const [key] = this.#clusters.get(address)
+    const targets = key === undefined ? [] : this.#targetOf(key, '')
+    const node = targets.length > 0 ? onlyType(Type.PTR, this.#answer(targets, name)) : undefined
+    return this.#zoneOf(name)?.put(name, node) ?? false
+  }
+
+  #updateEndpoints(key: Key, before: Shown, after: Shown): boolean {
+    if (before.slices === after.slices && before.reversed === after.reversed) return false
+    const old = this.#labels(before.slices)
+    const fresh = this.#labels(after.slices)
+    let changed = false
+    const note = (address: AddressKey) => {
+      // Where it is a cluster address too, no endpoint's name counts.
+      changed ||= this.#clusters.get(address).length === 0 && this.#zoneOf(reverseNameOf(address)) !== undefined
+    }
+    for (const [address, labels] of old) {
+      const now = fresh.get(address)
+      if (now === undefined) this.#endpoints.delete(address, key)
+      if (before.reversed && !(after.reversed && now?.join() === labels.join())) note(address)
+    }
+    for (const address of fresh.keys()) {
+      const known = old.has(address)
+      if (!known) this.#endpoints.add(address, key)
+      if (after.reversed && !(before.reversed && known)) note(address)
+    }
+    return changed
+  }
+
+  /** The labels that ready endpoints with an address have, in front of the service's own name. */
+  #labels(slices: readonly EndpointSlice[]): Map<AddressKey, string[]> {
+    const labels = new Map<AddressKey, string[]>()
     for (const slice of slices) {
       for (const endpoint of slice.endpoints) {
         if (!endpoint.ready) continue
         for (const address of endpoint.addresses) {
-          const place = octetText(address)
+          const place = addressKey(address)
+          if (place === undefined) continue
           const label = endpointLabel(endpoint, address, this.#options)
           const known = labels.get(place)
           if (known === undefined) labels.set(place, [label])
@@ -80,60 +129,54 @@ export class ReverseTable {
         }
       }
     }
-    const claims = new Map<string, Claim>()
-    for (const [place, endpoints] of labels) claims.set(place, { service: key, isCluster: false, endpoints })
-    for (const address of service?.clusterIPs ?? []) {
-      claims.set(octetText(address), { service: key, isCluster: true, endpoints: [''] })
-    }
-    // What is no address (a name in a slice of names) has no reverse name.
-    claims.delete('')
-    return claims
+    return labels
   }
 
-  #put(place: string, key: Key, claim: Claim | undefined): boolean {
-    const name = reverseName(Buffer.from(place, 'latin1'))
-    const entry = this.#entries.get(name)
-    const others = entry?.claims.filter(other => other.service !== key) ?? []
-    const claims = claim === undefined ? others : [...others, claim]
-    if (claims.length > 1) claims.sort((a, b) => (a.service < b.service ? -1 : 1))
-    const answer = this.#answer(claims, name)
-    if (answer === undefined) return this.#entries.delete(name)
-    if (entry && sameAnswer(entry.answer, answer)) {
-      entry.claims = claims
-      return false
-    }
-    this.#entries.set(name, { claims, answer })
-    return true
+  #zoneOf(name: NameKey): OriginZone | undefined {
+    return this.#zones.find(({ origin }) => isWithin(name, origin))
   }
 
-  /** Undefined where no claim has a name to give: that of a slice without the service-name label has none. */
-  #answer(claims: readonly Claim[], name: NameKey): Answer | undefined {
-    const cluster = claims.find(({ isCluster }) => isCluster)
-    const targets = (cluster ? [cluster] : claims).flatMap(claim => this.#targets(claim))
-    if (targets.length === 0) return undefined
-    const records = targets.map(target => nameRecord(0, Type.PTR, target, this.#ttl))
-    return answerOf(records, [], name.length)
+  /** None where the name would be too long. */
+  #targetOf(key: Key, endpoint: string): Uint8Array[] {
+    const namespace = namespaceOf(key)
+    const base = [key.slice(namespace.length + 1), namespace, 'svc']
+    const name = nameOf(endpoint === '' ? base : [...endpoint.split('.'), ...base], this.#target)
+    return name === undefined ? [] : [name]
   }
 
-  #targets({ service, endpoints }: Claim): Uint8Array[] {
-    const [namespace, name] = service.split('/') as [string, string]
-    return endpoints.flatMap(endpoint => {
-      const labels = endpoint === '' ? [] : endpoint.split('.')
-      return nameOf([...labels, name, namespace, 'svc'], this.#origin) ?? []
-    })
+  #answer(targets: readonly Uint8Array[], { length }: NameKey): Answer {
+    const records = targets.map(target => nameRecord(0, Type.PTR, target, this.#options.ttl))
+    return answerOf(records, [], length)
   }
 }
 
-/** One character an octet; empty for what is no address. */
-function octetText(address: string): string {
-  return Buffer.from(addressOctets(address) ?? []).toString('latin1')
+function clusterAddresses({ service, reversed }: Shown): Set<AddressKey> {
+  const addresses = reversed ? (service?.clusterIPs ?? []) : []
+  return new Set(addresses.map(addressKey).filter(address => address !== undefined))
 }
 
-function sameClaim(one: Claim | undefined, other: Claim): boolean {
-  return (
-    one !== undefined &&
-    one.isCluster === other.isCluster &&
-    one.endpoints.length === other.endpoints.length &&
-    one.endpoints.every((label, i) => label === other.endpoints[i])
-  )
+/** Which services have an address, by their keys in order. There may be 100,000 addresses, and nearly all are in one service. */
+class KeyIndex {
+  readonly #keys = new Map<AddressKey, Key | readonly Key[]>()
+
+  get(address: AddressKey): readonly Key[] {
+    const keys = this.#keys.get(address) ?? []
+    return typeof keys === 'string' ? [keys] : keys
+  }
+
+  add(address: AddressKey, key: Key): void {
+    const keys = this.get(address)
+    if (!keys.includes(key)) this.#keys.set(address, keys.length === 0 ? key : [...keys, key].sort())
+  }
+
+  delete(address: AddressKey, key: Key): void {
+    const rest = this.get(address).filter(other => other !== key)
+    if (rest.length > 1) this.#keys.set(address, rest)
+    else if (rest.length === 1) this.#keys.set(address, rest[0]!)
+    else this.#keys.delete(address)
+  }
+
+  clear(): void {
+    this.#keys.clear()
+  }
 }

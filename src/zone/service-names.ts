@@ -3,6 +3,7 @@
  * sections 2.3 to 2.5, as CoreDNS 1.15 reads it). Origins, TTLs and octets come later, in `node.ts`.
  */
 import type { Endpoint, EndpointSlice, Service } from '../cluster/objects.ts'
+import { Below } from '../table/layout.ts'
 import { addressOctets } from '../wire/address.ts'
 import { dashed } from './address.ts'
 
@@ -21,7 +22,12 @@ export interface Item {
 /** A name relative to the origin, and what stands behind it. The last three labels are the service's (or pod's) own name. */
 export interface ServiceName {
   readonly labels: readonly string[]
+  /** Empty where there is no such name, although there are names below it. */
   readonly items: readonly Item[]
+  /** How names behave that stand below it, are not among the service's names, and may yet be made when asked: bits of `Below`. */
+  readonly below: number
+  /** Nobody is expected to ask for it: it is made when somebody does. */
+  readonly rare: boolean
 }
 
 export interface NamingOptions {
@@ -29,6 +35,8 @@ export interface NamingOptions {
   readonly endpointPodNames: boolean
   /** A ClusterIP service without a ready endpoint has no name. */
   readonly ignoreEmptyService: boolean
+  /** The endpoints of headless services have names by topology zone. */
+  readonly zonal: boolean
 }
 
 /** A port or protocol label as it is matched: one leading underscore is optional, and none left matches every port. */
@@ -40,11 +48,18 @@ export interface PortFilter {
 /** What stands for the ports of a service or slice that has none. */
 const NO_PORT = { name: '', protocol: '', port: -1 }
 
+/** In front of the service, it makes a name by topology zone: `ZONE.pin._zone.SERVICE`. */
+export const ZONAL_LABEL = '_zone'
+
 /** Names too long for a label are ignored, as CoreDNS does. */
 const MAX_LABEL = 63
 
 /** The label of an endpoint below its service; empty for a name that is no address. */
-export function endpointLabel(endpoint: Endpoint, address: string, { endpointPodNames }: NamingOptions): string {
+export function endpointLabel(
+  endpoint: Endpoint,
+  address: string,
+  { endpointPodNames }: Pick<NamingOptions, 'endpointPodNames'>,
+): string {
   if (endpoint.hostname !== '') return endpoint.hostname
   if (endpointPodNames && endpoint.targetName !== '' && endpoint.targetName.length <= MAX_LABEL) {
     return endpoint.targetName
@@ -52,31 +67,64 @@ export function endpointLabel(endpoint: Endpoint, address: string, { endpointPod
   return /[.:]/.test(address) ? dashed(address) : ''
 }
 
-/** All names of a service but those with a port in a wild spelling (`_._tcp`), which `portItems` gives. */
+/**
+ * All names of a service but those that have no end: ports in wild spellings (`_._tcp`, `http.tcp`), which `portItems` gives, and
+ * topology zones, which `zonalItems` gives.
+ */
 export function serviceNames(
   service: Service,
   slices: readonly EndpointSlice[],
   options: NamingOptions,
 ): ServiceName[] {
-  const base = [service.name, service.namespace, 'svc']
   if (isHidden(service, slices, options)) return []
+  const base = [service.name, service.namespace, 'svc']
   if (service.type === 'ExternalName') {
     const items = externalItems(service)
-    return items.length > 0 ? [{ labels: base, items }] : []
+    return items.length > 0 ? [{ labels: base, items, below: Below.TWO_LABELS, rare: false }] : []
   }
+  const { headless } = service
+  const zonal = options.zonal && headless
   const endpoints = endpointItems(slices, options)
   const items = itemsOf(service, endpoints)
   const names: ServiceName[] = []
-  // A headless service without a ready endpoint has no name of its own.
-  if (items.length > 0) names.push({ labels: base, items })
   for (const [label, group] of Map.groupBy(endpoints, ({ endpoint }) => endpoint.toLowerCase())) {
-    // A pod's name may have dots: as one label it cannot be asked for, though SRV targets spell it.
-    if (label !== '' && !label.includes('.')) names.push({ labels: [label, ...base], items: group })
+    if (!isEndpointLabel(label)) continue
+    names.push({ labels: [label, ...base], items: group, below: belowEndpoint(label, zonal), rare: !headless })
   }
+  const below =
+    (names.length > 0 && !headless ? Below.ONE_LABEL : 0) |
+    (items.length > 0 ? Below.TWO_LABELS : 0) |
+    (zonal ? Below.MORE_LABELS : 0)
+  // A headless service without a ready endpoint has no name of its own.
+  if (items.length > 0 || below !== Below.CLOSED) names.push({ labels: base, items, below, rare: false })
   for (const [spelling, group] of Map.groupBy(items, portLabels)) {
-    if (spelling !== '') names.push({ labels: [...spelling.split('/'), ...base], items: group })
+    if (spelling === '') continue
+    names.push({ labels: [...spelling.split('/'), ...base], items: group, below: Below.CLOSED, rare: false })
   }
   return names
+}
+
+/** A pod's name may have dots: as one label it cannot be asked for, though SRV targets spell it. */
+function isEndpointLabel(label: string): boolean {
+  return label !== '' && !label.includes('.')
+}
+
+/** An endpoint may be called like a protocol, or like the label of zonal names: its name is then above those. */
+function belowEndpoint(label: string, zonal: boolean): number {
+  const ports = /^_?(tcp|udp|sctp)$|^_$/.test(label) ? Below.ONE_LABEL : 0
+  return ports | (zonal && label === ZONAL_LABEL ? Below.TWO_LABELS | Below.MORE_LABELS : 0)
+}
+
+/** What the name of an endpoint stands for, where it is made when it is asked; empty where there is none. */
+export function rareEndpointItems(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: NamingOptions,
+  label: string,
+): Item[] {
+  const compiled = service.headless || service.type === 'ExternalName'
+  if (compiled || !isEndpointLabel(label) || isHidden(service, slices, options)) return []
+  return endpointItems(slices, options).filter(({ endpoint }) => endpoint.toLowerCase() === label)
 }
 
 /** What a name with a port and a protocol stands for, in any spelling that CoreDNS takes; empty where nothing matches. */
@@ -105,8 +153,12 @@ export function zonalItems(slices: readonly EndpointSlice[], options: NamingOpti
   return endpointItems(inZone, options)
 }
 
-/** Whether two lists stand for the same answers. */
-export function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
+/** Whether two names are made the same way from the same. */
+export function sameName(one: ServiceName, other: ServiceName): boolean {
+  return one.rare === other.rare && one.below === other.below && sameItems(one.items, other.items)
+}
+
+function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
   return (
     some.length === others.length &&
     some.every(({ host, port, endpoint }, i) => {
@@ -114,6 +166,12 @@ export function sameItems(some: readonly Item[], others: readonly Item[]): boole
       return host === other.host && port === other.port && endpoint === other.endpoint
     })
   )
+}
+
+/** Whether the ports of both are called the same, so that each spelling leads to the same. */
+export function samePorts(some: readonly Item[], others: readonly Item[]): boolean {
+  const spelling = ({ portName, protocol }: Item) => `${portName}/${protocol}`.toLowerCase()
+  return some.length === others.length && some.every((item, i) => spelling(item) === spelling(others[i]!))
 }
 
 function matches(wanted: string, actual: string): boolean {

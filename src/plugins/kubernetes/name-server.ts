@@ -31,7 +31,7 @@ export class NameServers {
   readonly #zones: ClusterZones
   readonly #local: readonly string[]
   readonly #ttl: number
-  readonly #naming: NamingOptions
+  readonly #naming: Pick<NamingOptions, 'endpointPodNames'>
   #found: readonly NamedAddress[] = []
   /** The cluster's revision when they were found. */
   #foundAt = -1
@@ -42,7 +42,7 @@ export class NameServers {
     zones: ClusterZones,
     local: readonly string[],
     ttl: number,
-    naming: NamingOptions,
+    naming: Pick<NamingOptions, 'endpointPodNames'>,
   ) {
     this.#cluster = cluster
     this.#zones = zones
