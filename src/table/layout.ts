@@ -1,12 +1,17 @@
 /**
  * What stands where in the shared memory of the answer table. The control thread alone writes; answer threads read through the
- * protocol of `README.md`. All words are 32 bits wide, in the order of octets of the machine.
+ * protocol of `README.md`. All words are 32 bits wide, the octet of least value first.
  *
- * The arena is made of units of 16 octets; a `ref` is the number of a unit, and its block starts there. Ref 0 is no block.
+ * The arena is made of units of 16 octets; a `ref` is the number of a unit, and its block starts there. Units 0 and 1 hold zeros
+ * for ever: no block is there.
  */
+export { Rotation } from '../wire/rotation.ts'
 
 /** Octets of a unit of the arena. */
 export const UNIT = 16
+
+/** The word of a block, of whatever kind, that says how many units it has. */
+export const UNITS = 2
 
 /** The two pieces of shared memory that make a table. They belong to the process and may be passed to workers. */
 export interface TableMemory {
@@ -28,19 +33,17 @@ export const MAX_SPACES = 1024
 export const Control = {
   /** The ref of the index. */
   ROOT: 0,
-  /** Counts how often the arena grew: a reader that sees it moved makes its views again before it follows a ref. */
-  GENERATION: LINE,
-  /** The epoch, from 1 on; moves at the end of each commit. */
-  EPOCH: 2 * LINE,
+  /** The epoch; it moves at the end of each commit, and is never 0. */
+  EPOCH: LINE,
   /** The key of the hash: two words, written once. */
-  HASH_KEY: 3 * LINE,
+  HASH_KEY: 2 * LINE,
   /** By number of a directory, its ref; 0 while there is none: then everything is asked of the control thread. */
-  DIRECTORIES: 4 * LINE,
+  DIRECTORIES: 3 * LINE,
   /** By space, the ref of its negative template; 0 while it has none. */
-  TEMPLATES: 4 * LINE + MAX_DIRECTORIES,
+  TEMPLATES: 3 * LINE + MAX_DIRECTORIES,
   /** A line for each reader: its state, the epoch at which its batch began, or 0 while it reads nothing. */
-  READERS: 4 * LINE + MAX_DIRECTORIES + MAX_SPACES,
-  WORDS: 4 * LINE + MAX_DIRECTORIES + MAX_SPACES + MAX_READERS * LINE,
+  READERS: 3 * LINE + MAX_DIRECTORIES + MAX_SPACES,
+  WORDS: 3 * LINE + MAX_DIRECTORIES + MAX_SPACES + MAX_READERS * LINE,
 } as const
 
 /** The index: its header, then `capacity` (a power of two) slots, each the ref of an entry or one of these. */
@@ -72,10 +75,10 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict]
  * 3  zone: records << 16 | below << 8 | other      cache: type << 16 | DO << 1 | CD
  * 4… the name in wire form, A to Z lowered, filled up with zeros to a whole word; in a cache entry the name once more, in the letter
  *    case in which owners are told
- *    then the answer records, `AnswerRecord.WORDS` each (a cache entry has one), then their bodies
+ *    then the answer records, `AnswerRecord.WORDS` each (a cache entry has one), then their bodies, each from a whole word on
  * ```
  */
-export const Entry = { HASH: 0, KEY: 1, UNITS: 2, META: 3, NAME: 4 } as const
+export const Entry = { HASH: 0, KEY: 1, META: 3, NAME: 4 } as const
 export const Kind = { ZONE: 0, CACHE: 1 } as const
 
 /**
@@ -104,12 +107,30 @@ export const AnswerRecord = {
   WORDS: 8,
 } as const
 
-/** What `loadbalance` does to an answer. */
-export const Rotation = {
-  /** Nothing: there is no choice. */
-  NONE: 0,
-  /** Addresses that stand at the end of their section are put in random order, as octets. */
-  SHUFFLE: 1,
-  /** More than that: the control thread is to be asked. */
-  REBUILD: 2,
+/**
+ * The negative template of a zone. Its pointers are right for names of `NAME_LENGTH` octets: with each octet that a name has more
+ * or less, they point one further or less far.
+ */
+export const Template = {
+  /** `bits | rcode` << 16 | `copied`, the rcode being that of NODATA. */
+  HEADER: 0,
+  /** answers << 16 | authorities */
+  COUNTS: 1,
+  ADDITIONALS: 3,
+  /** Seconds: the lowest of its records. */
+  TTL: 4,
+  NAME_LENGTH: 5,
+  /** How many pointers there are, and from here on a word for each: where it stands in the body. Then the body. */
+  POINTERS: 6,
+  BODY_LENGTH: 7,
+  OFFSETS: 8,
+} as const
+
+/** A directory: JSON in UTF-8. */
+export const DirectoryBlock = {
+  /** A number that no other directory of the table ever has; refs come again. */
+  SERIAL: 0,
+  /** Octets of the text. */
+  LENGTH: 1,
+  TEXT: 4,
 } as const
