@@ -109,16 +109,16 @@ export class CutDraft {
     return this.#cache === undefined
   }
 
-  /** `number` gives the number of a counter; undefined where there is none left. */
-  finish(number: (counting: Counting) => number | undefined): Cut {
-    const answers = this.#zone ?? this.#cache
+  /** `counterOf` gives the number that answers are counted under; undefined where there is none left. */
+  finish(counterOf: (counting: Counting) => number | undefined): Cut {
+    const { suffix } = this
+    if (this.#ask || (this.#zone === undefined && this.#cache === undefined)) return { ...ASKED, suffix }
     const counting: Counting = { traffic: this.#traffic, cache: this.#cacheCounters }
-    const counted = counting.traffic ?? counting.cache
-    const ask = this.#ask || answers === undefined
-    const counter = !ask && counted ? number(counting) : NONE
+    const counter = counting.traffic || counting.cache ? counterOf(counting) : NONE
+    if (counter === undefined) return { ...ASKED, suffix }
     return {
-      suffix: this.suffix,
-      ask: ask || counter === undefined,
+      suffix,
+      ask: false,
       // Without a zone the cache comes first.
       front: (this.#zone && this.#front)?.id ?? NONE,
       zone: this.#zone?.id ?? NONE,
@@ -130,9 +130,22 @@ export class CutDraft {
       size: this.#size,
       positiveTtl: this.#positiveTtl,
       negativeTtl: this.#negativeTtl,
-      counter: counter ?? NONE,
+      counter,
     }
   }
 }
 
 const NONE = -1
+
+const ASKED: Omit<Cut, 'suffix'> = {
+  ask: true,
+  front: NONE,
+  zone: NONE,
+  cache: NONE,
+  closed: false,
+  positives: false,
+  negatives: false,
+  rotate: false,
+  size: 0,
+  counter: NONE,
+}

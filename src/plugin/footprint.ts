@@ -3,8 +3,8 @@ import type { NameKey } from '../wire/name.ts'
 import type { CutDraft } from './cut-draft.ts'
 
 export interface Footprint {
-  /** The names at which what `declare` says changes; between them, downwards, it stays the same. */
-  readonly suffixes: Iterable<NameKey>
+  /** The names at which what `declare` says changes; between them, downwards, it stays the same. Absent: it is the same everywhere. */
+  suffixes?(): Iterable<NameKey>
   /**
    * Tells `cut` what the link does to queries at and below its suffix, which is one of this or of another link. Only called while
    * the plugin is started; what it says holds until the plugin asks for `republish`.
@@ -13,4 +13,4 @@ export interface Footprint {
 }
 
 /** Of a link that does nothing to queries, or nothing to answers that may be published (failures never are). */
-export const NO_FOOTPRINT: Footprint = { suffixes: [], declare: () => undefined }
+export const NO_FOOTPRINT: Footprint = { declare: () => undefined }

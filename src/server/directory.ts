@@ -2,10 +2,11 @@
  * From a router's server blocks to the directory by which answer threads answer without them. What a link does is said by its
  * footprint, what follows from it in `plugin/cut-draft.ts`.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Counting } from '../observe/traffic-folder.ts'
 import { CutDraft } from '../plugin/cut-draft.ts'
-import type { Directory } from '../table/contract.ts'
-import { type NameKey, ROOT } from '../wire/name.ts'
+import type { Cut, Directory } from '../table/contract.ts'
+import { isWithin, type NameKey, ROOT } from '../wire/name.ts'
 import type { Router, RunningBlock } from './router.ts'
 
 /**
@@ -20,10 +21,16 @@ export function directoryOf(
 ): Directory {
   const suffixes = new Set<NameKey>([ROOT, ...router.origins])
   for (const { plugins } of router.blocks) {
-    for (const { footprint } of plugins) for (const suffix of footprint?.suffixes ?? []) suffixes.add(suffix)
+    for (const { footprint } of plugins) for (const suffix of footprint?.suffixes?.() ?? []) suffixes.add(suffix)
   }
-  const longestFirst = [...suffixes].sort((a, b) => b.length - a.length)
-  return longestFirst.map(suffix => cutAt(suffix, router, address).finish(counterOf))
+  const cuts: Cut[] = []
+  for (const suffix of [...suffixes].sort((a, b) => a.length - b.length)) {
+    const cut = cutAt(suffix, router, address).finish(counterOf)
+    // Each question is compared with the cuts: one that says what the next longer end of the name says is left out.
+    const above = cuts.find(other => isWithin(suffix, other.suffix as NameKey))
+    if (above === undefined || !isDeepStrictEqual({ ...above, suffix }, cut)) cuts.unshift(cut)
+  }
+  return cuts
 }
 
 function cutAt(suffix: NameKey, router: Router, address: string): CutDraft {

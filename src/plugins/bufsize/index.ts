@@ -12,7 +12,11 @@ export const definition: PluginDefinition = {
   setup(directive) {
     const size = directive.integer({ name: 'size', min: 512, max: 4096, default: DEFAULT_SIZE })
     readOptions(directive)
-    return { name: 'bufsize', handle: (query, next) => lowered(query, next, size) }
+    return {
+      name: 'bufsize',
+      footprint: { declare: cut => cut.limit(size) },
+      handle: (query, next) => lowered(query, next, size),
+    }
   },
 }
 

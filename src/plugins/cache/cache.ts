@@ -2,7 +2,10 @@
 import { messageOf } from '../../errors.ts'
 import type { Counter } from '../../observe/metrics.ts'
 import { then } from '../../plugin/chain.ts'
+import type { CutDraft } from '../../plugin/cut-draft.ts'
+import type { Footprint } from '../../plugin/footprint.ts'
 import type { Fixture, Next, Plugin, Reply, SetupContext } from '../../plugin/plugin.ts'
+import type { CacheSpace } from '../../table/contract.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { withTtl } from '../../wire/edit.ts'
 import { isWithinAny, nameToText, textFromKey } from '../../wire/name.ts'
@@ -10,11 +13,13 @@ import type { Query } from '../../wire/query.ts'
 import { Bit, Opcode, Rcode, Type, typeName } from '../../wire/types.ts'
 import { Entry, withoutUnwanted } from './entry.ts'
 import type { CacheOptions } from './options.ts'
+import { Published } from './published.ts'
 import { keyOf, Store } from './store.ts'
 import { judge, type Verdict } from './verdict.ts'
 
 export class Cache implements Plugin {
   readonly name = 'cache'
+  readonly footprint: Footprint
   readonly #options: CacheOptions
   readonly #context: SetupContext
   readonly #store: Store
@@ -24,10 +29,12 @@ export class Cache implements Plugin {
   readonly #told = new WeakMap<Answer, Answer>()
   /** The links that know at once whether they answer a query themselves. */
   #current: readonly (Plugin | Fixture)[] = []
+  #space: CacheSpace | undefined
 
   constructor(options: CacheOptions, context: SetupContext) {
     this.#options = options
     this.#context = context
+    this.footprint = { suffixes: () => options.zones, declare: cut => this.#declare(cut) }
     const { block, metrics } = context
     const zones = options.zones.map(textFromKey).join(',')
     const counter = (name: string, help: string) =>
@@ -38,7 +45,17 @@ export class Cache implements Plugin {
   }
 
   async start(): Promise<void> {
-    this.#current = this.#context.block.plugins.filter(plugin => plugin.current !== undefined)
+    const { block, table } = this.#context
+    this.#current = block.plugins.filter(plugin => plugin.current !== undefined)
+    if (table === undefined) return
+    this.#space = table.cacheSpace()
+    const { prefetch, keepTtl } = this.#options
+    // Hits that only the table sees would make no entry popular, and ages are counted there.
+    if (prefetch.amount === 0 && !keepTtl) this.#store.publish(new Published(this.#space))
+  }
+
+  async stop(): Promise<void> {
+    this.#space?.close()
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
@@ -53,6 +70,12 @@ export class Cache implements Plugin {
     if (left <= 0) return this.#answerStale(key, entry, query, next)
     if (this.#isDue(entry, left, nowMs) && entry.beginRefresh(nowMs)) this.#refreshBehind(key, entry, query, next)
     return { answer: entry.answerTo(query, this.#options.keepTtl ? entry.ttl : left), plugin: this.name }
+  }
+
+  #declare(cut: CutDraft): void {
+    const { zones, success, denial } = this.#options
+    if (this.#space === undefined || !isWithinAny(cut.suffix, zones)) return
+    cut.cache(this.#space, [success.minTtl, success.ttl], [denial.minTtl, denial.ttl], this.#store.counters)
   }
 
   /** Transfers and other opcodes are not for a cache. */
@@ -93,7 +116,7 @@ export class Cache implements Plugin {
       const lastGood = answering ? undefined : this.#store.lastGood(key)
       const entry = new Entry(query, lasting(reply.answer, ttl), { ttl, answering, storedMs, lastGood })
       if (replaced) entry.inherit(replaced, storedMs)
-      this.#store.keep(key, entry, verdict)
+      this.#store.keep(key, entry, verdict, storedMs)
     }
     return adjusted(query, reply, verdict)
   }

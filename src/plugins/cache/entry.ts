@@ -14,9 +14,9 @@ export class Entry {
   readonly rcode: number
   /** The last answering entry of the same key, kept by `prefer_positive` behind one that is none. */
   readonly lastGood: Entry | undefined
-  readonly #storedMs: number
   /** The question's name as it was asked when the entry was made: the spelling that its owners have. */
-  readonly #name: Uint8Array
+  readonly name: Uint8Array
+  readonly #storedMs: number
   /** With the time to live of the moment it was last told; hits within one second share it. */
   #told: Answer
   #toldTtl: number
@@ -36,14 +36,23 @@ export class Entry {
     this.rcode = answer.rcode
     this.lastGood = fields.lastGood
     this.#storedMs = fields.storedMs
-    this.#name = new Uint8Array(query.name)
+    this.name = new Uint8Array(query.name)
     this.#told = { ...answer, bits: answer.bits & KEPT, copied: COPIED }
     this.#toldTtl = fields.ttl
   }
 
+  /** As it was when it was new. */
+  get answer(): Answer {
+    return withTtl(this.#told, this.ttl)
+  }
+
+  ageMs(nowMs: number): number {
+    return nowMs - this.#storedMs
+  }
+
   /** Seconds until it expires; 0 or less when it has. */
   left(nowMs: number): number {
-    return this.ttl - Math.floor((nowMs - this.#storedMs) / 1000)
+    return this.ttl - Math.floor(this.ageMs(nowMs) / 1000)
   }
 
   /**
@@ -55,7 +64,7 @@ export class Entry {
       this.#told = withTtl(this.#told, ttl)
       this.#toldTtl = ttl
     }
-    const answer = asksFor(query, this.#name) ? this.#told : spelled(this.#told, this.#name)
+    const answer = asksFor(query, this.name) ? this.#told : spelled(this.#told, this.name)
     return withoutUnwanted(answer, query)
   }
 

@@ -8,6 +8,7 @@ import type { Timer } from '../../observe/clock.ts'
 import { durationText } from '../../observe/duration-text.ts'
 import { type Logger, logLevels } from '../../observe/logger.ts'
 import { then } from '../../plugin/chain.ts'
+import { NO_FOOTPRINT } from '../../plugin/footprint.ts'
 import type { Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { textFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -39,6 +40,7 @@ function errors(patterns: readonly Pattern[], log: Logger): Plugin {
   }
   return {
     name: 'errors',
+    footprint: NO_FOOTPRINT,
     handle: (query, next) => then(next(query), query, note),
     async stop() {
       for (const each of patterns) each.flush()

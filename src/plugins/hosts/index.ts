@@ -4,6 +4,8 @@
  */
 import { messageOf } from '../../errors.ts'
 import type { Gauge } from '../../observe/metrics.ts'
+import type { CutDraft } from '../../plugin/cut-draft.ts'
+import type { Footprint } from '../../plugin/footprint.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { PolledFile } from '../../plugin/polled-file.ts'
 import { type Answer, SERVFAIL } from '../../wire/answer.ts'
@@ -11,6 +13,7 @@ import { spelled } from '../../wire/edit.ts'
 import { isWithinAny, nameFromKey } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { Type } from '../../wire/types.ts'
+import { HostsFront } from './front.ts'
 import { parseHosts } from './hosts-file.ts'
 import { type HostsOptions, readHostsOptions } from './options.ts'
 import { NODATA, Table } from './table.ts'
@@ -25,12 +28,14 @@ export const definition: PluginDefinition = {
 
 class Hosts implements Plugin {
   readonly name = 'hosts'
+  readonly footprint: Footprint
   readonly #options: HostsOptions
   readonly #context: SetupContext
   readonly #file: PolledFile
   readonly #entries: Gauge
   readonly #reloaded: Gauge
   #table: Table
+  #front: HostsFront | undefined
 
   constructor(options: HostsOptions, context: SetupContext) {
     this.#options = options
@@ -44,6 +49,10 @@ class Hosts implements Plugin {
       .of()
     this.#file = new PolledFile(options.file, (text, modifiedMs) => this.#load(text, modifiedMs))
     this.#table = new Table([options.inline], options)
+    this.footprint = {
+      suffixes: () => [...options.zones, ...options.fallthrough, ...(this.#front?.wildcardParents ?? [])],
+      declare: cut => this.#declare(cut),
+    }
   }
 
   async start(): Promise<void> {
@@ -53,10 +62,19 @@ class Hosts implements Plugin {
     const complain = (message: string) => log.warning(`hosts file cannot be read: ${message}`)
     await this.#file.look().catch(error => complain(messageOf(error)))
     this.#file.poll(clock, this.#options.reloadMs, complain)
+    const { table, block } = this.#context
+    if (table === undefined) return
+    const zones = block.plugins
+      .filter(plugin => plugin.current)
+      .flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])])
+    this.#front = new HostsFront(table.zoneSpace(), zones)
+    this.#front.show(this.#table)
   }
 
   async stop(): Promise<void> {
     this.#file.stop()
+    this.#front?.close()
+    this.#front = undefined
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
@@ -80,9 +98,17 @@ class Hosts implements Plugin {
     return { answer: asIs ? answer : spelled(answer, nameFromKey(query.key)), plugin: this.name }
   }
 
+  #declare(cut: CutDraft): void {
+    const { zones, fallthrough } = this.#options
+    const answersAll = isWithinAny(cut.suffix, zones) && !isWithinAny(cut.suffix, fallthrough)
+    if (answersAll || this.#front === undefined || isWithinAny(cut.suffix, this.#front.wildcardParents)) cut.intercept()
+    else cut.front(this.#front.names)
+  }
+
   #load(text: string, modifiedMs: number): void {
     const { entries, mistakes } = parseHosts(text)
     this.#table = new Table([entries, this.#options.inline], this.#options)
+    if (this.#front?.show(this.#table)) this.#context.server.republish()
     this.#entries.set(this.#table.size)
     this.#reloaded.set(modifiedMs / 1000)
     this.#report(mistakes.map(({ line, message }) => `${this.#file.path}:${line}: ${message}`))

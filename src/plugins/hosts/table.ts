@@ -52,6 +52,16 @@ export class Table {
     return this.#hosts.get(key) ?? this.#hosts.get(wildcardOf(key))
   }
 
+  /** Every name that has an answer of its own, reverse names among them; wildcards are left out. */
+  get names(): NameKey[] {
+    return [...this.#hosts.keys(), ...this.#pointers.keys()].filter(key => !isWildcard(key))
+  }
+
+  /** The names that have wildcards right below them. */
+  get wildcardParents(): NameKey[] {
+    return [...this.#hosts.keys()].filter(isWildcard).map(parentOf)
+  }
+
   /** All names of the address that a reverse name stands for. */
   pointers(key: NameKey): Answer | undefined {
     return this.#pointers.get(key)

@@ -1,6 +1,7 @@
 /** `loadbalance`: chooses the order in which clients see the records of an answer. One file for each way of choosing. */
 import { messageOf, PortolanError } from '../../errors.ts'
 import { then } from '../../plugin/chain.ts'
+import type { Footprint } from '../../plugin/footprint.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { PolledFile } from '../../plugin/polled-file.ts'
 import { type Answer, recordCount } from '../../wire/answer.ts'
@@ -18,6 +19,7 @@ export const definition: PluginDefinition = {
 
 class Loadbalance implements Plugin {
   readonly name = 'loadbalance'
+  readonly footprint: Footprint
   readonly #options: LoadbalanceOptions
   readonly #context: SetupContext
   readonly #file: PolledFile | undefined
@@ -26,7 +28,9 @@ class Loadbalance implements Plugin {
   constructor(options: LoadbalanceOptions, context: SetupContext) {
     this.#options = options
     this.#context = context
-    const { weightFile } = options
+    const { weightFile, networks } = options
+    const plain = weightFile === undefined && networks.length === 0
+    this.footprint = { declare: cut => (plain ? cut.rotate() : cut.intercept()) }
     if (weightFile === undefined) return
     this.#file = new PolledFile(weightFile, text => {
       this.#weights = parseWeights(text, weightFile)

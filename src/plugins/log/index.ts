@@ -5,6 +5,7 @@ import type { Directive } from '../../corefile/directive.ts'
 import { readOptions } from '../../corefile/options.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
+import type { CutDraft } from '../../plugin/cut-draft.ts'
 import type { Block, Fixture, Plugin, PluginDefinition, Reply } from '../../plugin/plugin.ts'
 import { isWithin, type NameKey, ROOT } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -58,6 +59,7 @@ function readRules(directive: Directive): Rule[] {
 }
 
 function queryLog(rules: readonly Rule[], clock: Clock, log: Logger): Plugin {
+  const ruleFor = (key: NameKey) => rules.find(({ zone }) => zone === ROOT || isWithin(key, zone))
   const write = (rule: Rule, query: Query, reply: Reply, start: number): Reply => {
     const { answer } = reply
     if (rule.classes.has('all') || rule.classes.has(classOf(kindOf(query, answer)))) {
@@ -68,8 +70,12 @@ function queryLog(rules: readonly Rule[], clock: Clock, log: Logger): Plugin {
   }
   return {
     name: 'log',
+    footprint: {
+      suffixes: () => rules.map(({ zone }) => zone),
+      declare: cut => declare(ruleFor(cut.suffix), cut),
+    },
     handle(query, next) {
-      const rule = rules.find(({ zone }) => zone === ROOT || isWithin(query.key, zone))
+      const rule = ruleFor(query.key)
       if (rule === undefined) return next(query)
       const start = clock.monotonic()
       const reply = next(query)
@@ -78,4 +84,11 @@ function queryLog(rules: readonly Rule[], clock: Clock, log: Logger): Plugin {
         : write(rule, query, reply, start)
     },
   }
+}
+
+/** Errors are never published, so to write them is nothing to tell of. */
+function declare(rule: Rule | undefined, cut: CutDraft): void {
+  if (rule?.classes.has('all')) cut.intercept()
+  if (rule?.classes.has('success')) cut.see('positives')
+  if (rule?.classes.has('denial')) cut.see('negatives')
 }

@@ -2,6 +2,7 @@
  * `prometheus`: counts queries and replies, and exports all metrics there are over HTTP. What is counted, and under which names,
  * is in `observe/traffic.ts`.
  */
+import { isIPv6, SocketAddress } from 'node:net'
 import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { messageOf } from '../../errors.ts'
@@ -9,6 +10,7 @@ import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
 import type { Timer } from '../../observe/clock.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import { type Traffic, trafficMetrics } from '../../observe/traffic.ts'
+import type { CutDraft } from '../../plugin/cut-draft.ts'
 import type { Block, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { version } from '../../version.ts'
 import { type NameKey, textFromKey } from '../../wire/name.ts'
@@ -77,6 +79,7 @@ function prometheus({ listen, webConfig }: PrometheusOptions, context: Prometheu
 
   return {
     name: 'prometheus',
+    footprint: { declare: cut => declare(block, cut) },
     handle(query, next) {
       const start = clock.monotonic()
       const reply = next(query)
@@ -107,11 +110,29 @@ function trafficFinder(block: Block, metrics: Metrics): (query: Query) => Traffi
     if (zones === undefined) servers.set(address, (zones = new Map()))
     let zone = zones.get(origin)
     if (zone === undefined) {
-      const server = block.listen.includes(address) ? serverLabel(block, address) : block.label
-      zones.set(origin, (zone = traffic.of(server, textFromKey(origin))))
+      zones.set(origin, (zone = traffic.of(labelAt(block, address), textFromKey(origin))))
     }
     return zone
   }
+}
+
+/** The same for all queries to the address that `cut` is for, by the address as the system spells it. */
+function declare(block: Block, cut: CutDraft): void {
+  const { address, origin } = cut
+  if (block.listen.length <= 1) {
+    cut.count(block.label, textFromKey(origin))
+  } else if (address === '') {
+    // The addresses that queries come in at are not known.
+    cut.intercept()
+  } else {
+    const plain = address.replace(/%.*/, '')
+    const local = new SocketAddress({ address: plain, family: isIPv6(plain) ? 'ipv6' : 'ipv4' }).address
+    cut.count(labelAt(block, local), textFromKey(origin))
+  }
+}
+
+function labelAt(block: Block, localAddress: string): string {
+  return block.listen.includes(localAddress) ? serverLabel(block, localAddress) : block.label
 }
 
 /** The block's label, but for one of its addresses. */

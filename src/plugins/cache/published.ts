@@ -1,0 +1,60 @@
+/**
+ * The kept answers as they stand in the answer table, from which threads give them. The store is the truth: the table has a copy
+ * of what it would find, or nothing.
+ */
+import type { CacheQuestion, CacheSpace } from '../../table/contract.ts'
+import type { Answer } from '../../wire/answer.ts'
+import { authorityHas } from '../../wire/edit.ts'
+import type { NameKey } from '../../wire/name.ts'
+import { Bit, Class, Rcode, Type } from '../../wire/types.ts'
+import type { Entry } from './entry.ts'
+
+/** Octets of a store's key behind the name: type, class and flags. */
+const BEHIND_NAME = 5
+
+export class Published {
+  readonly #space: CacheSpace
+
+  constructor(space: CacheSpace) {
+    this.#space = space
+  }
+
+  /** Has the table answer with `entry` where it can; otherwise it has nothing under the key. */
+  show(key: string, entry: Entry, nowMs: number): void {
+    const { question, klass } = parsed(key, entry)
+    const { answer } = entry
+    const ageMs = entry.ageMs(nowMs)
+    const publishable = klass === Class.IN && entry.left(nowMs) > 0 && isPlain(answer)
+    const shown = publishable && this.#space.put(question, answer, { ttl: entry.ttl, ageMs })
+    if (!shown) this.#space.remove(question)
+    this.#space.commit()
+  }
+
+  /** `entry` no longer answers. */
+  hide(key: string, entry: Entry): void {
+    this.#space.remove(parsed(key, entry).question)
+    this.#space.commit()
+  }
+}
+
+/** An answer or a denial that says where it ends; not a failure, nor what has more to tell than records. */
+function isPlain(answer: Answer): boolean {
+  if (answer.options !== undefined) return false
+  if (answer.rcode === Rcode.NOERROR) return answer.answers > 0 || authorityHas(answer, Type.SOA)
+  return answer.rcode === Rcode.NXDOMAIN
+}
+
+/** The question that a key of the store stands for. */
+function parsed(key: string, { name }: Entry): { question: CacheQuestion; klass: number } {
+  const end = key.length - BEHIND_NAME
+  const word = (at: number) => (key.charCodeAt(at) << 8) | key.charCodeAt(at + 1)
+  const flags = key.charCodeAt(end + 4)
+  const question = {
+    key: key.slice(0, end) as NameKey,
+    name,
+    type: word(end),
+    dnssecOk: (flags & 1) !== 0,
+    checkingDisabled: (flags & Bit.CD) !== 0,
+  }
+  return { question, klass: word(end + 2) }
+}
