@@ -14,13 +14,13 @@ const tickMs = 1
 
 export const ownClient: Generator = {
   name: `own client on node:dgram, ${bounds.clients} sockets, ${bounds.waiting} waiting (dnsperf is not installed)`,
-  async run({ port, questions, seconds, rate, signal }: LoadOptions): Promise<Load> {
-    const packets = await packetsOf(questions)
+  canTcp: false,
+  async run({ port, questions, seconds, rate, edns = false, signal }: LoadOptions): Promise<Load> {
+    const packets = await packetsOf(questions, edns)
     const limit = (rate === undefined ? bounds.waiting : bounds.waitingAtRate) / bounds.clients
     const tally: Tally = {
       answered: 0,
       lost: 0,
-      totalMs: 0,
       codes: new Map(),
       latencies: rate === undefined ? undefined : [],
     }
@@ -42,12 +42,11 @@ export const ownClient: Generator = {
     } finally {
       for (const client of clients) client.close()
     }
-    const { answered, lost, totalMs, codes, latencies = [] } = tally
+    const { answered, lost, codes, latencies = [] } = tally
     return {
       answered,
       lost,
       perSecond: (answered / (performance.now() - start)) * 1000,
-      meanMs: totalMs / answered,
       codes: Object.fromEntries(Array.from(codes, ([code, count]) => [rcodeName(code), count])),
       latencies,
     }
@@ -57,7 +56,6 @@ export const ownClient: Generator = {
 interface Tally {
   answered: number
   lost: number
-  totalMs: number
   readonly codes: Map<number, number>
   readonly latencies: number[] | undefined
 }
@@ -134,7 +132,6 @@ class Client {
     const code = packet[3]! & 15
     this.#sentAt.delete(id)
     this.#tally.answered++
-    this.#tally.totalMs += tookMs
     this.#tally.codes.set(code, (this.#tally.codes.get(code) ?? 0) + 1)
     this.#tally.latencies?.push(tookMs)
     this.#fill()
@@ -149,10 +146,10 @@ class Client {
   }
 }
 
-async function packetsOf(file: string): Promise<Buffer[]> {
+async function packetsOf(file: string, edns: boolean): Promise<Buffer[]> {
   const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
   return lines.map(line => {
     const [name, type] = line.split(' ') as [string, TypeName]
-    return queryBytes(name, types[type])
+    return queryBytes(name, types[type], edns ? { edns: { size: 4096 } } : {})
   })
 }

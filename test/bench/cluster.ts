@@ -1,21 +1,41 @@
 /**
  * Where the servers read the cluster from: a real API server that the data set was posted to, or, where there is none, a file of
- * manifests.
+ * manifests. On an API server the cluster can change.
  */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ApiObject } from '../oracle/api-client.ts'
+import { fileURLToPath } from 'node:url'
+import type { ApiClient, ApiObject } from '../oracle/api-client.ts'
+import { freePort, startBackground } from '../oracle/background.ts'
 import { startControlPlane } from '../oracle/control-plane.ts'
 import type { Peers } from '../oracle/peers.ts'
 
 /** Requests at once; the client opens no more connections. */
 const writers = 8
+const relayMs = 10_000
 
 export interface ClusterSource extends AsyncDisposable {
   /** For people. */
   readonly name: string
   /** The option of a `kubernetes` block that names it. */
   readonly option: string
+  /** What changes it; a file does not change. */
+  readonly live?: LiveCluster
+}
+
+export interface LiveCluster {
+  readonly client: ApiClient
+  /** A way to the API server that can make a server list everything again. Disposing ends it. */
+  relay(): Promise<Relay>
+}
+
+export interface Relay extends AsyncDisposable {
+  /** The option of a `kubernetes` block that leads through it. */
+  readonly option: string
+  /** Cuts all watches, and lets none of them resume where it was. */
+  expire(): Promise<void>
+  /** How many lists of all slices were begun since then. */
+  lists(): Promise<number>
 }
 
 /** Starts a control plane and posts the objects to it. Disposing ends it. */
@@ -27,7 +47,7 @@ export async function apiCluster(
 ): Promise<ClusterSource> {
   await using stack = new AsyncDisposableStack()
   say('starting etcd and kube-apiserver')
-  const { client, kubeconfig } = stack.use(await startControlPlane(peers))
+  const { client, kubeconfig, folder } = stack.use(await startControlPlane(peers))
   const queue = objects.entries()
   const writer = async (): Promise<void> => {
     for (const [n, object] of queue) {
@@ -44,6 +64,7 @@ export async function apiCluster(
   return {
     name: 'kube-apiserver',
     option: `kubeconfig ${kubeconfig}`,
+    live: { client, relay: () => startRelay(kubeconfig, folder) },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
@@ -57,4 +78,37 @@ export async function manifestsCluster(objects: readonly ApiObject[], folder: st
   }))
   await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))
   return { name: 'manifests', option: `manifests ${file}`, [Symbol.asyncDispose]: async () => undefined }
+}
+
+/** Reads from the kubeconfig where the API server is, and writes one beside it that leads through the relay. */
+async function startRelay(kubeconfig: string, folder: string): Promise<Relay> {
+  const config = JSON.parse(await readFile(kubeconfig, 'utf8'))
+  const { server, 'certificate-authority': certificate } = config.clusters[0].cluster
+  const port = await freePort()
+  const own = `http://127.0.0.1:${port}`
+  const args = [fileURLToPath(new URL('relay.ts', import.meta.url)), port, new URL(server).port]
+  args.push(config.users[0].user.token, certificate)
+  const background = startBackground(process.execPath, args.map(String), join(folder, 'relay.log'))
+  const said = async (path: string, method = 'GET'): Promise<string> => (await fetch(own + path, { method })).text()
+  await background.until(
+    () =>
+      said('/relay/lists').then(
+        () => true,
+        () => false,
+      ),
+    relayMs,
+  )
+  config.clusters[0].cluster = { server: own }
+  const file = join(folder, 'relay.kubeconfig')
+  await writeFile(file, JSON.stringify(config))
+  return {
+    option: `kubeconfig ${file}`,
+    async expire() {
+      await said('/relay/expire', 'POST')
+    },
+    async lists() {
+      return Number(await said('/relay/lists'))
+    },
+    [Symbol.asyncDispose]: () => background[Symbol.asyncDispose](),
+  }
 }

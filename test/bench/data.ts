@@ -1,13 +1,13 @@
 /**
- * The cluster that is measured, and what is asked of it: any size, and the same at each run. Who holds the cluster, an API server
- * or a file, is left to cluster.ts.
+ * The cluster that is measured: any size, and the same at each run. What is asked of it is left to questions.ts, who holds it, an API
+ * server or a file, to cluster.ts.
  */
 import type { ApiObject } from '../oracle/api-client.ts'
 import { externalName, namespace, type ServiceOptions, service, slice } from '../oracle/objects.ts'
 import { chance } from '../wire/random.ts'
 
 const seed = 7
-const namespaces = 20
+export const namespaces = 20
 /** The most endpoints that Kubernetes puts into one slice. */
 const sliceSize = 100
 
@@ -18,8 +18,55 @@ export interface Size {
   readonly endpoints: number
 }
 
-export const cases = ['a', 'mix', 'nx'] as const
-export type Case = (typeof cases)[number]
+export type Kind = 'ClusterIP' | 'headless' | 'ExternalName' | 'NodePort' | 'idle'
+
+/** A service with all that belongs to it. */
+export interface Entry {
+  /** `name.namespace`. */
+  readonly name: string
+  readonly kind: Kind
+  readonly clusterIPs: readonly string[]
+  /** Of an external name. */
+  readonly target?: string
+  readonly ports: readonly Port[]
+  readonly members: readonly Member[]
+  /** Each as the API takes it, the service first, then its slices, those of IPv4 before the others. */
+  readonly objects: readonly ApiObject[]
+}
+
+export interface Port {
+  readonly name: string
+  readonly protocol: 'tcp' | 'udp'
+  readonly number: number
+  /** At the endpoints. */
+  readonly target: number
+}
+
+export interface Member {
+  /** One of IPv4; with dual stack one of IPv6 behind it. */
+  readonly addresses: readonly string[]
+  readonly hostname: string | undefined
+  /** Whether names lead to it. */
+  readonly ready: boolean
+}
+
+/**
+ * Of the services 70 % have a cluster address, 15 % are headless with a hostname for every second endpoint, 5 % are external names,
+ * 5 % node ports, and 5 % have no endpoints. Every tenth is dual-stack, every third has a second port, and every seventh endpoint
+ * is not ready.
+ */
+export function clusterOf({ services, endpoints }: Size): Entry[] {
+  const { below } = chance(seed)
+  return Array.from({ length: services }, (_, n) => entryOf(n, kindOf(below(100)), endpoints))
+}
+
+/** All that is posted, namespaces first. */
+export function objectsOf(entries: readonly Entry[]): ApiObject[] {
+  return [
+    ...Array.from({ length: namespaces }, (_, n) => namespace(`ns${n}`)),
+    ...entries.flatMap(({ objects }) => objects),
+  ]
+}
 
 /** A question that shows whether a server knows the whole cluster. */
 export interface Probe {
@@ -28,63 +75,22 @@ export interface Probe {
   readonly addresses: readonly string[]
 }
 
-export interface DataSet {
-  /** Namespaces first. */
-  readonly objects: readonly ApiObject[]
-  /** `name TYPE`, as dnsperf reads them. */
-  readonly questions: Readonly<Record<Case, readonly string[]>>
-  readonly probes: readonly Probe[]
+/** The entries that the probes are about: the last that have a cluster address and endpoints. */
+export function probed(entries: readonly Entry[]): Entry[] {
+  return [
+    entries.findLast(({ clusterIPs }) => clusterIPs.length > 0),
+    entries.findLast(({ kind, members }) => kind === 'headless' && members.length > 0),
+  ].filter(entry => entry !== undefined)
 }
 
-interface Entry {
-  readonly objects: readonly ApiObject[]
-  /** `name.namespace`. */
-  readonly name: string
-  readonly kind: Kind
-  readonly clusterIP?: string
-  readonly ready: readonly string[]
-}
-
-type Kind = 'ClusterIP' | 'headless' | 'ExternalName' | 'NodePort' | 'idle'
-
-/**
- * Of the services 70 % have a cluster address, 15 % are headless with a hostname for every second endpoint, 5 % are external names,
- * 5 % node ports, and 5 % have no endpoints. Every tenth is dual-stack, every third has a second port, and every seventh endpoint
- * is not ready.
- */
-export function dataSet({ services, endpoints }: Size): DataSet {
-  const { below } = chance(seed)
-  const entries = Array.from({ length: services }, (_, n) => entryOf(n, kindOf(below(100)), endpoints))
-  const known = entries.filter(({ kind }) => kind !== 'ExternalName')
-  return {
-    objects: [
-      ...Array.from({ length: namespaces }, (_, n) => namespace(`ns${n}`)),
-      ...entries.flatMap(({ objects }) => objects),
-    ],
-    questions: {
-      a: shuffled(
-        known.map(({ name }) => `${name}.svc.cluster.local A`),
-        below,
-      ),
-      mix: shuffled(
-        entries.flatMap(entry => mixOf(entry, below)),
-        below,
-      ),
-      nx: Array.from(
-        { length: 200_000 },
-        () => `${below(2 ** 32).toString(16)}.ns${below(namespaces)}.svc.cluster.local A`,
-      ),
-    },
-    probes: [
-      known.findLast(({ clusterIP }) => clusterIP !== undefined),
-      known.findLast(({ kind }) => kind === 'headless'),
-    ]
-      .filter(entry => entry !== undefined)
-      .map(({ name, clusterIP, ready }) => ({
-        name: `${name}.svc.cluster.local`,
-        addresses: clusterIP === undefined ? ready : [clusterIP],
-      })),
-  }
+export function probesOf(entries: readonly Entry[]): Probe[] {
+  return probed(entries).map(({ name, clusterIPs, members }) => ({
+    name: `${name}.svc.cluster.local`,
+    addresses:
+      clusterIPs.length > 0
+        ? clusterIPs.slice(0, 1)
+        : members.filter(({ ready }) => ready).map(({ addresses }) => addresses[0]!),
+  }))
 }
 
 function kindOf(percent: number): Kind {
@@ -95,53 +101,66 @@ function kindOf(percent: number): Kind {
 }
 
 function entryOf(n: number, kind: Kind, endpoints: number): Entry {
-  const name = `svc-${n}`
-  const key = `ns${n % namespaces}/${name}`
-  const fullName = `${name}.ns${n % namespaces}`
-  const second = n % 3 === 0
-  const ports = ['http:80', ...(second ? ['dns:53/UDP'] : [])]
+  const id = `svc-${n}`
+  const key = `ns${n % namespaces}/${id}`
+  const name = `${id}.ns${n % namespaces}`
+  const ports: Port[] = [
+    { name: 'http', protocol: 'tcp', number: 80, target: 8080 },
+    ...(n % 3 === 0 ? [{ name: 'dns', protocol: 'udp', number: 53, target: 5353 } as const] : []),
+  ]
+  const written = (number: 'number' | 'target') =>
+    ports.map(port => `${port.name}:${port[number]}/${port.protocol.toUpperCase()}`)
   if (kind === 'ExternalName') {
-    return { kind, name: fullName, ready: [], objects: [externalName(key, `ext${n}.example.com`, ports)] }
+    const target = `ext${n}.example.com`
+    const objects = [externalName(key, target, written('number'))]
+    return { kind, name, clusterIPs: [], target, ports, members: [], objects }
   }
   const dual = n % 10 === 3
   const headless = kind === 'headless'
-  const clusterIP = `10.97.${(n + 512) >> 8}.${n & 255}`
-  const clusterIPs = [clusterIP, ...(dual ? [`fd00:96::${(n + 512).toString(16)}`] : [])]
+  const both = [`10.97.${(n + 512) >> 8}.${n & 255}`, ...(dual ? [`fd00:96::${(n + 512).toString(16)}`] : [])]
+  const clusterIPs = headless ? [] : both
   const spec: ServiceOptions['spec'] = {
     ...(kind === 'NodePort' ? { type: 'NodePort' } : {}),
     ...(dual ? { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] } : {}),
+    // For the controllers that make slices: what DNS shows is what the slices say.
+    ...(headless && n % 23 === 0 ? { publishNotReadyAddresses: true } : {}),
   }
-  const targetPorts = ['http:8080', ...(second ? ['dns:5353/UDP'] : [])]
   const members = Array.from({ length: kind === 'idle' ? 0 : endpoints }, (_, e) => ({
-    number: n * endpoints + e,
-    pod: `${name}-${e}`,
+    pod: `${id}-${e}`,
     node: `node${e % 5}`,
     zone: `zone${e % 3}`,
     ready: e % 7 !== 6,
-    ...(headless && e % 2 === 0 ? { hostname: `${name}-${e}` } : {}),
+    hostname: headless && e % 2 === 0 ? `${id}-${e}` : undefined,
+    addresses: [podAddress(n * endpoints + e), ...(dual ? [podAddress6(n * endpoints + e)] : [])],
   }))
-  const slices = (addressOf: (n: number) => string, family: string) =>
+  const slices = (family: 0 | 1) =>
     Array.from({ length: Math.ceil(members.length / sliceSize) }, (_, part) =>
       slice(
         key,
-        members.slice(part * sliceSize, (part + 1) * sliceSize).map(({ number, ready, ...rest }) => ({
-          ...rest,
-          at: addressOf(number),
-          conditions: { ready, serving: ready },
-        })),
-        targetPorts,
-        { name: `${family}-${part}` },
+        members
+          .slice(part * sliceSize, (part + 1) * sliceSize)
+          .map(({ pod, node, zone, ready, hostname, addresses }) => ({
+            pod,
+            node,
+            zone,
+            ...(hostname === undefined ? {} : { hostname }),
+            at: addresses[family]!,
+            conditions: { ready, serving: ready },
+          })),
+        written('target'),
+        { name: `${family === 0 ? 'ipv4' : 'ipv6'}-${part}` },
       ),
     )
   return {
     kind,
-    name: fullName,
-    ...(headless ? {} : { clusterIP }),
-    ready: members.filter(({ ready }) => ready).map(({ number }) => podAddress(number)),
+    name,
+    clusterIPs,
+    ports,
+    members,
     objects: [
-      service(key, headless ? 'None' : clusterIPs, ports, { spec }),
-      ...slices(podAddress, 'ipv4'),
-      ...(dual ? slices(podAddress6, 'ipv6') : []),
+      service(key, headless ? 'None' : clusterIPs, written('number'), { spec }),
+      ...slices(0),
+      ...(dual ? slices(1) : []),
     ],
   }
 }
@@ -152,26 +171,4 @@ function podAddress(n: number): string {
 
 function podAddress6(n: number): string {
   return `fd00:10::${(1 + (n >> 16)).toString(16)}:${(n & 0xffff).toString(16)}`
-}
-
-/** What clients ask for one service: its own name, and what their search path makes of it. */
-function mixOf({ name, kind, clusterIP }: Entry, below: (end: number) => number): string[] {
-  const [own, srv, miss, reverse] = [kind !== 'ExternalName', below(100) < 30, below(100) < 50, below(100) < 20]
-  const full = `${name}.svc.cluster.local`
-  return [
-    ...(own ? [`${full} A`, `${full} AAAA`] : []),
-    ...(own && srv ? [`_http._tcp.${full} SRV`] : []),
-    ...(miss ? [`${name}.default.svc.cluster.local A`] : []),
-    ...(clusterIP !== undefined && reverse ? [`${clusterIP.split('.').reverse().join('.')}.in-addr.arpa PTR`] : []),
-  ]
-}
-
-function shuffled<T>(items: T[], below: (end: number) => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const chosen = below(i + 1)
-    const item = items[i]!
-    items[i] = items[chosen]!
-    items[chosen] = item
-  }
-  return items
 }

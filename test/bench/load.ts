@@ -7,6 +7,10 @@ export interface LoadOptions {
   readonly seconds: number
   /** Queries per second; without it as many as are answered. */
   readonly rate?: number
+  /** Whether each query has an OPT record. */
+  readonly edns?: boolean
+  /** Over TCP, and not over UDP. */
+  readonly tcp?: boolean
   readonly signal: AbortSignal
 }
 
@@ -14,7 +18,6 @@ export interface Load {
   readonly answered: number
   readonly lost: number
   readonly perSecond: number
-  readonly meanMs: number
   /** How many answers had which code, by its name. */
   readonly codes: Readonly<Record<string, number>>
   /** Of each answer, in milliseconds; only with a rate. */
@@ -24,6 +27,7 @@ export interface Load {
 export interface Generator {
   /** For people: the program and its options. */
   readonly name: string
+  readonly canTcp: boolean
   run(options: LoadOptions): Promise<Load>
 }
 

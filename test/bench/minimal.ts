@@ -1,9 +1,8 @@
 /**
  * The least that a DNS server on Node's own sockets does: reads the question of each packet and sends it back with one fixed A
- * record. What a server needs beyond this is its own price. Arguments: the port on 127.0.0.1, and a file for the process id.
+ * record. What a server on the same sockets needs beyond this is its own price. Argument: the port on 127.0.0.1.
  */
 import { createSocket } from 'node:dgram'
-import { writeFileSync } from 'node:fs'
 
 const headerSize = 12
 // Points at the question; A, IN, 30 seconds, 192.0.2.1.
@@ -28,8 +27,5 @@ socket.on('message', (packet, from) => {
   socket.send(reply, from.port, from.address)
 })
 
-socket.bind(Number(process.argv[2]), '127.0.0.1', () => {
-  socket.setRecvBufferSize(4 << 20)
-  writeFileSync(process.argv[3]!, `${process.pid}\n`)
-})
+socket.bind(Number(process.argv[2]), '127.0.0.1', () => socket.setRecvBufferSize(4 << 20))
 process.once('SIGTERM', () => socket.close())

@@ -1,130 +1,148 @@
-/** The figures as a person reads them. */
+/** What a run found out, and how a person reads it. */
+import { liveCases, loadCases } from './cases.ts'
 import type { Size } from './data.ts'
+import type { Live } from './live.ts'
 import type { Machine } from './machine.ts'
-import { fixedRate, type Result } from './measure.ts'
-import type { ServerName } from './servers.ts'
-
-/** How much of another answerer's CPU time per query portolan may need. */
-const targets: readonly (readonly [than: ServerName, most: number])[] = [
-  ['minimal', 1.4],
-  ['coredns', 0.5],
-]
-
-export interface Startup {
-  readonly server: ServerName
-  /** From the start of the process to the first right answers. */
-  readonly readySeconds: number
-  readonly residentMb: number
-}
+import { fixedRates, type Latency, type Result } from './measure.ts'
+import type { Memory } from './process.ts'
+import type { ServerName } from './programs.ts'
+import { ratioOf, type Target } from './targets.ts'
 
 export interface Report {
-  readonly size: Size
-  /** Where the cluster was read from. */
-  readonly source: string
   readonly load: string
   readonly rounds: number
   readonly seconds: number
   /** When the measuring began. */
   readonly machine: Machine
   readonly loadAverageAtEnd: number
-  readonly startups: readonly Startup[]
-  readonly results: readonly Result[]
+  readonly programs: readonly { readonly name: ServerName; readonly title: string; readonly version: string }[]
+  /** The largest first. */
+  readonly clusters: readonly ClusterReport[]
+  readonly targets: readonly Target[]
   /** What a reader has to know besides. */
   readonly notes: readonly string[]
 }
 
-export function reportText(report: Report): string {
-  const { size, source, load, rounds, seconds, machine, loadAverageAtEnd } = report
-  const { cpu, cores, kernel, node, rmemMax, loadAverage } = machine
+export interface ClusterReport {
+  readonly size: Size
+  /** Where the cluster was read from. */
+  readonly source: string
+  /** Those of the changing cluster too. */
+  readonly results: readonly Result[]
+  /** Some time after all load. */
+  readonly memory: readonly (Memory & { readonly server: ServerName; readonly settledSeconds: number })[]
+  readonly startups: Live['startups']
+  readonly programming: Live['programming']
+}
+
+export function reportText({ load, rounds, seconds, machine, loadAverageAtEnd, ...rest }: Report): string {
+  const { cpu, cores, kernel, loadAverage, rmemMax } = machine
+  const { programs, clusters, targets, notes } = rest
   return [
-    `${grouped(size.services)} services x ${size.endpoints} endpoints from ${source}; ${load}; medians of ${rounds} rounds of ${seconds} s`,
-    `${cpu}, ${cores} cores, ${kernel}, Node ${node}, load average ${loadAverage.toFixed(1)} to ${loadAverageAtEnd.toFixed(1)}, rmem_max ${rmemMax}`,
-    ...report.notes,
+    `${cpu}, ${cores} cores, ${kernel}, rmem_max ${rmemMax}`,
+    `load average ${loadAverage.toFixed(1)} before, ${loadAverageAtEnd.toFixed(1)} after; ${load}; medians of ${rounds} rounds of ${seconds} s`,
+    ...notes.map(note => `NOTE: ${note}`),
     '',
-    ...startupTable(report.startups),
-    '',
-    ...resultTable(report.results),
-    '',
-    ...targetLines(report.results),
+    ...table([
+      ['server', 'what it is', 'version'],
+      ...programs.map(({ name, title, version }) => [name, title, version]),
+    ]),
+    ...clusters.flatMap(clusterLines),
+    ...(targets.length > 0 ? ['', ...targetTable(targets)] : []),
     '',
   ].join('\n')
 }
 
-function startupTable(startups: readonly Startup[]): string[] {
+function clusterLines({ size, source, results, memory, startups, programming }: ClusterReport): string[] {
+  const speeds = results.filter(({ speed }) => speed !== undefined)
+  const latencies = results.filter(({ speed }) => speed === undefined)
+  const sections = [
+    [`${grouped(size.services)} services x ${size.endpoints} endpoints, from ${source}`],
+    ...loadCases
+      .map(({ name, title }) => [title, speeds.filter(result => result.case === name)] as const)
+      .filter(([, own]) => own.length > 0)
+      .map(([title, own]) => [title, ...speedTable(own)]),
+    ...[...loadCases.map(({ name, title }) => [name, title]), ...Object.entries(liveCases)]
+      .map(([name, title]) => [title!, latencies.filter(result => result.case === name)] as const)
+      .filter(([, own]) => own.length > 0)
+      .map(([title, own]) => [title, ...latencyTable(own)]),
+    startups.length === 0
+      ? []
+      : table([
+          [liveCases.start, 'seconds', 'memory then', 'peak'],
+          ...startups.map(start => [
+            start.server,
+            start.readySeconds.toFixed(2),
+            mb(start.residentMb),
+            mb(start.peakMb),
+          ]),
+        ]),
+    programming.length === 0
+      ? []
+      : table([
+          [liveCases.programming, 'patches', 'p50 ms', 'p99 ms', 'max ms'],
+          ...programming.map(({ server, cached, patches, p50Ms, p99Ms, maxMs }) => [
+            `${server}, ${cached ? 'cache 30' : "kubeadm's Corefile (the cluster is not cached)"}`,
+            String(patches),
+            p50Ms.toFixed(2),
+            p99Ms.toFixed(2),
+            maxMs.toFixed(2),
+          ]),
+        ]),
+    memory.length === 0
+      ? []
+      : table([
+          [`memory ${memory[0]!.settledSeconds} s after all load`, 'resident', 'peak'],
+          ...memory.map(({ server, residentMb, peakMb }) => [server, mb(residentMb), mb(peakMb)]),
+        ]),
+  ]
+  return sections.filter(lines => lines.length > 0).flatMap(lines => ['', ...lines])
+}
+
+function speedTable(results: readonly Result[]): string[] {
   return table([
-    ['server', 'start to right answer', 'memory after sync'],
-    ...startups.map(({ server, readySeconds, residentMb }) => [
-      server,
-      `${readySeconds.toFixed(2)} s`,
-      `${residentMb.toFixed(0)} MB`,
+    ['', 'CPU us/query', 'x bare', 'x knot', 'x coredns', 'queries/s', 'lost', ...latencyHeads()],
+    ...results.map(result => [
+      result.server,
+      result.speed!.cpuPerQuery.toFixed(2),
+      ...(['bare', 'knot', 'coredns'] as const).map(than => ratioOf(results, result, than)?.toFixed(2) ?? '-'),
+      grouped(result.speed!.perSecond),
+      percent(result.speed!.lost),
+      ...result.latency.flatMap(latencyCells),
     ]),
   ])
 }
 
-function resultTable(results: readonly Result[]): string[] {
-  const rate = `at ${grouped(fixedRate)}/s`
+function latencyTable(results: readonly Result[]): string[] {
+  const rates = results[0]!.latency.length
   return table([
-    [
-      'case',
-      'server',
-      'CPU us/query',
-      'x minimal',
-      'x coredns',
-      'queries/s',
-      'lost',
-      'mean ms',
-      'memory',
-      `p50 ms ${rate}`,
-      'p99 ms',
-      'lost',
-    ],
-    ...results.map(result => {
-      const { medians } = result
-      return [
-        result.case,
-        result.server,
-        medians.cpuPerQuery.toFixed(2),
-        ratioText(results, result, 'minimal'),
-        ratioText(results, result, 'coredns'),
-        grouped(medians.perSecond),
-        percent(medians.lost),
-        medians.meanMs.toFixed(2),
-        `${medians.residentMb.toFixed(0)} MB`,
-        medians.p50Ms.toFixed(2),
-        medians.p99Ms.toFixed(2),
-        percent(medians.lostAtRate),
-      ]
-    }),
+    ['', ...latencyHeads().slice(0, rates * 2)],
+    ...results.map(({ server, latency }) => [server, ...latency.flatMap(latencyCells)]),
   ])
 }
 
-function targetLines(results: readonly Result[]): string[] {
-  return targets.flatMap(([than, most]) =>
-    results
-      .filter(({ server }) => server.startsWith('portolan'))
-      .flatMap(result => {
-        const ratio = ratioTo(results, result, than)
-        if (ratio === undefined) return []
-        const verdict = ratio <= most ? 'met' : 'missed'
-        return `target ${verdict}: ${result.server} ${result.case}: ${ratio.toFixed(2)} x ${than}'s CPU per query, at most ${most}`
-      }),
-  )
+function latencyHeads(): string[] {
+  return fixedRates.flatMap(rate => [`p50/p99/p99.9 ms at ${grouped(rate)}/s`, 'lost'])
 }
 
-function ratioText(results: readonly Result[], result: Result, than: ServerName): string {
-  return ratioTo(results, result, than)?.toFixed(2) ?? '-'
+function latencyCells({ p50Ms, p99Ms, p999Ms, lost, dropped }: Latency): string[] {
+  return [
+    `${p50Ms.toFixed(2)} / ${p99Ms.toFixed(2)} / ${p999Ms.toFixed(2)}`,
+    dropped > 0 ? `${percent(lost)} (${dropped} in its socket)` : percent(lost),
+  ]
 }
 
-/** CPU per query beside another server's in the same case; undefined where that was not measured. */
-function ratioTo(results: readonly Result[], result: Result, than: ServerName): number | undefined {
-  const other = results.find(({ server, case: which }) => server === than && which === result.case)
-  return other && result.medians.cpuPerQuery / other.medians.cpuPerQuery
+function targetTable(targets: readonly Target[]): string[] {
+  return table([
+    ['target', 'at most', 'measured', ''],
+    ...targets.map(({ what, most, measured, met }) => [what, most, measured, met ? 'met' : 'MISSED']),
+  ])
 }
 
-/** The first two columns are words, the others numbers. */
-function table(rows: readonly (readonly string[])[]): string[] {
+/** Words to the left, numbers to the right. */
+export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  const isText = (column: number) => rows.every(row => !/^[\d-]/.test(row[column]!))
+  const isText = (column: number) => column === 0 || rows.slice(1).some(row => /^[A-Za-z]/.test(row[column]!))
   return rows.map(row =>
     row
       .map((cell, column) => (isText(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
@@ -133,10 +151,14 @@ function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-function grouped(n: number): string {
+export function grouped(n: number): string {
   return Math.round(n).toLocaleString('en')
 }
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(share > 0 && share < 0.001 ? 3 : 1)} %`
+}
+
+function mb(n: number): string {
+  return `${n.toFixed(0)} MiB`
 }

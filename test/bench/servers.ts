@@ -1,37 +1,31 @@
-/** The servers that are measured: each with the same Corefile on a port of its own, ready when it answers from the whole cluster. */
-import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+/** The servers that are measured: each on a port of its own, ready when it answers from the whole cluster. */
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import ipaddr from 'ipaddr.js'
+import { PortolanError } from '../../src/errors.ts'
 import { Asker } from '../oracle/asker.ts'
 import { freePort, startBackground } from '../oracle/background.ts'
-import { decode, queryBytes, types } from '../oracle/message.ts'
+import { decode, type Message, queryBytes, type TypeName, types } from '../oracle/message.ts'
 import type { Probe } from './data.ts'
-
-export const serverNames = ['minimal', 'portolan', 'portolan-dist', 'coredns'] as const
-export type ServerName = (typeof serverNames)[number]
-
-/** The built program. */
-export const built = fileURLToPath(new URL('../../dist/portolan.js', import.meta.url))
-const source = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const minimal = fileURLToPath(new URL('minimal.ts', import.meta.url))
+import type { Program, ServerName } from './programs.ts'
+import type { ZoneRecords } from './zone.ts'
 
 const readyMs = 120_000
 const probeMs = 30
+const answerMs = 1000
+const [noError, nxDomain] = [0, 3]
 
 export interface Site {
-  /** Path of the program; undefined where there is none. */
-  readonly coredns: string | undefined
-  /** For logs and Corefiles. */
+  /** For logs and configurations. */
   readonly folder: string
   /** The option of the `kubernetes` block that names the cluster. */
   readonly cluster: string
   /** Port on 127.0.0.1 of what names outside the cluster are forwarded to. */
   readonly upstream: number
   readonly probes: readonly Probe[]
-  /** Where portolan's CPU profile is written when it ends, if anywhere. */
-  readonly profiles: string | undefined
   readonly signal: AbortSignal
+  /** Whether `cache` keeps names of the cluster too, which kubeadm's Corefile forbids. */
+  readonly cacheAll?: boolean
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -42,46 +36,37 @@ export interface RunningServer extends AsyncDisposable {
   readonly readySeconds: number
 }
 
-/** Which of the servers there are on this machine. */
-export function availableServers(coredns: string | undefined): ServerName[] {
-  return serverNames.filter(name => {
-    if (name === 'coredns') return coredns !== undefined
-    return name !== 'portolan-dist' || existsSync(built)
-  })
-}
-
 /** Starts a server; resolves when its answers to the probes are right. Disposing ends it. */
-export async function startServer(name: ServerName, site: Site): Promise<RunningServer> {
+export async function startServer(program: Program, site: Site): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack()
+  const { name, knows } = program
   const port = await freePort()
-  const [conf, pidfile, log] = ['Corefile', 'pid', 'log'].map(suffix => join(site.folder, `${name}.${suffix}`))
-  await writeFile(conf!, await corefile(port, site))
-  const [command, args] = commandOf(name, site)
-  const serve = name === 'minimal' ? [String(port), pidfile!] : ['-conf', conf!, '-pidfile', pidfile!]
+  const folder = join(site.folder, name)
+  await mkdir(folder, { recursive: true })
+  const conf = join(folder, 'Corefile')
+  if (knows === 'corefile') await writeFile(conf, await corefile(port, site))
+  const command = await program.command({ port, folder, corefile: conf })
   const asker = stack.use(await Asker.open(port))
   const start = performance.now()
-  const background = stack.use(startBackground(command, [...args, ...serve], log!))
+  const background = stack.use(startBackground(command.program, command.args, join(folder, 'log')))
   await background.until(async () => {
     site.signal.throwIfAborted()
-    for (const probe of site.probes) if (!(await isAnswered(asker, probe, name === 'minimal'))) return false
+    for (const probe of site.probes) if (!(await isAnswered(asker, probe, knows === 'nothing'))) return false
     return true
   }, readyMs)
   const readySeconds = (performance.now() - start) / 1000
-  const pid = Number(await readFile(pidfile!, 'utf8'))
   const running = stack.move()
-  return { name, port, pid, readySeconds, [Symbol.asyncDispose]: () => running.disposeAsync() }
-}
-
-function commandOf(name: ServerName, { coredns, profiles }: Site): [command: string, args: readonly string[]] {
-  if (name === 'coredns') return [coredns!, []]
-  if (name === 'minimal') return [process.execPath, [minimal]]
-  const profile =
-    profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`]
-  return [process.execPath, [...profile, name === 'portolan' ? source : built]]
+  return { name, port, pid: background.pid!, readySeconds, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 /** kubeadm's, on loopback alone, and without a lameduck, which would put off the end. */
-async function corefile(port: number, { cluster, upstream }: Site): Promise<string> {
+async function corefile(port: number, { cluster, upstream, cacheAll }: Site): Promise<string> {
+  const cache = cacheAll
+    ? 'cache 30'
+    : `cache 30 {
+        disable success cluster.local
+        disable denial cluster.local
+    }`
   return `.:${port} {
     bind 127.0.0.1
     errors
@@ -97,10 +82,7 @@ async function corefile(port: number, { cluster, upstream }: Site): Promise<stri
     forward . 127.0.0.1:${upstream} {
         max_concurrent 1000
     }
-    cache 30 {
-        disable success cluster.local
-        disable denial cluster.local
-    }
+    ${cache}
     loop
     reload
     loadbalance
@@ -110,11 +92,46 @@ async function corefile(port: number, { cluster, upstream }: Site): Promise<stri
 
 /** Whether the answer is right; `any` answer is from one that knows no names. */
 async function isAnswered(asker: Asker, { name, addresses }: Probe, any: boolean): Promise<boolean> {
-  const packet = queryBytes(name, types.A, { edns: { size: 65_535 } })
-  const reply = await asker.ask(packet, { transport: 'udp', waitMs: probeMs })
-  if (any) return typeof reply !== 'string'
-  const message = typeof reply === 'string' ? reply : decode(reply)
+  const message = await ask(asker, name, 'A', probeMs)
   if (typeof message === 'string') return false
-  const found = message.sections.answer.map(({ data }) => data).sort()
-  return found.join() === addresses.toSorted().join()
+  return any || dataOf(message, 'A').join() === addresses.toSorted().join()
+}
+
+/**
+ * Asks a server questions of the mix and compares its answers with the records of the cluster; rejects with the first that differs.
+ * What has no records there has to be NXDOMAIN.
+ */
+export async function checkAnswers(
+  server: RunningServer,
+  questions: readonly string[],
+  records: ZoneRecords,
+): Promise<void> {
+  using asker = await Asker.open(server.port)
+  for (const question of questions) {
+    const [name, type] = question.split(' ') as [string, TypeName]
+    const own = records.get(name)
+    // What an external name leads to is not in the cluster.
+    if (own?.some(([, data]) => data.endsWith('.example.com.'))) continue
+    const expected = (own ?? []).filter(([each]) => each === type).map(([, data]) => data)
+    const code = own === undefined ? nxDomain : noError
+    const message = await ask(asker, name, type, answerMs)
+    const found = typeof message === 'string' ? message : `${message.rcode} ${dataOf(message, type).join(', ')}`
+    const right = `${code} ${expected.toSorted().join(', ')}`
+    if (found !== right)
+      throw new PortolanError('PORTOLAN_BENCH_ANSWER', `${server.name} ${question}: ${found}; right is ${right}`)
+  }
+}
+
+async function ask(asker: Asker, name: string, type: TypeName, waitMs: number): Promise<Message | string> {
+  const packet = queryBytes(name, types[type], { edns: { size: 65_535 } })
+  const reply = await asker.ask(packet, { transport: 'udp', waitMs })
+  return typeof reply === 'string' ? reply : decode(reply)
+}
+
+/** Of the answers of this type, sorted. */
+function dataOf({ sections }: Message, type: TypeName): string[] {
+  const records = sections.answer.filter(record => record.type === types[type])
+  return records
+    .map(({ data }) => (type === 'AAAA' ? ipaddr.fromByteArray([...Buffer.from(data, 'hex')]).toString() : data))
+    .sort()
 }

@@ -18,6 +18,8 @@ process.once('exit', () => {
 
 export interface Background extends AsyncDisposable {
   readonly log: string
+  /** Undefined where the program could not be started. */
+  readonly pid: number | undefined
   /** Resolves once `ready` says true; rejects when the program ends first or `withinMs` have passed. */
   until(ready: () => Promise<boolean>, withinMs: number): Promise<void>
   /** Lets the program outlive this process, since from now on nobody here ends it; returns its process id. */
@@ -49,6 +51,7 @@ export function startBackground(command: string, args: readonly string[], log: s
   }
   return {
     log,
+    pid: child.pid,
     async until(ready, withinMs) {
       const deadline = performance.now() + withinMs
       while (failure === undefined && performance.now() < deadline) {

@@ -1,0 +1,209 @@
+/** The servers that there are to measure on this machine: how each is started. Starting them is left to servers.ts. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, globSync, statSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Zone } from './zone.ts'
+
+export const serverNames = ['bare', 'minimal', 'knot', 'nsd', 'portolan', 'portolan-dgram', 'coredns'] as const
+export type ServerName = (typeof serverNames)[number]
+
+/** What each of them is, for people. */
+export const serverTitles: Readonly<Record<ServerName, string>> = {
+  bare: 'C: recvmmsg, one fixed record, sendmmsg with PKTINFO',
+  minimal: 'Node: dgram, one fixed record',
+  knot: 'Knot DNS, one UDP worker, the cluster as zone files',
+  nsd: 'NSD, one server, the cluster as zone files',
+  portolan: 'portolan, answer threads',
+  'portolan-dgram': "portolan on Node's sockets (-udp-engine dgram)",
+  coredns: "CoreDNS, kubeadm's Corefile",
+}
+
+export interface Command {
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** Where a server listens and keeps what it needs. */
+export interface Place {
+  readonly port: number
+  /** A folder of its own. */
+  readonly folder: string
+  /** Path of the Corefile that it shall serve, if it serves one. */
+  readonly corefile: string
+}
+
+export interface Program {
+  readonly name: ServerName
+  /** What it knows: any name (the same answer for all), the zones of the cluster, or all that a Corefile says. */
+  readonly knows: 'nothing' | 'zones' | 'corefile'
+  readonly version: string
+  command(place: Place): Promise<Command>
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const built = join(root, 'dist/portolan.js')
+const sources = join(root, 'src/main.ts')
+
+export interface Choice {
+  /** Path of CoreDNS; undefined where there is none. */
+  readonly coredns: string | undefined
+  /** Whether the sources are measured and not what was built of them. */
+  readonly sources: boolean
+  /** Where portolan's CPU profiles are written, if anywhere. */
+  readonly profiles: string | undefined
+  /** For what is compiled. */
+  readonly folder: string
+  zones(): readonly Zone[]
+}
+
+/** What can be started here, and why the rest cannot. */
+export function findPrograms(choice: Choice): { programs: Program[]; notes: string[] } {
+  const programs: Program[] = []
+  const notes: string[] = []
+  const bare = compiled(choice.folder)
+  if (bare === undefined)
+    notes.push('The bare answerer in C is not measured: there is no C compiler (cc) that takes it')
+  else
+    programs.push({
+      name: 'bare',
+      knows: 'nothing',
+      version: 'test/bench/bare.c, cc -O2',
+      command: async ({ port }) => ({ program: bare, args: [String(port)] }),
+    })
+  const minimal = fileURLToPath(new URL('minimal.ts', import.meta.url))
+  programs.push({
+    name: 'minimal',
+    knows: 'nothing',
+    version: `Node ${process.version}`,
+    command: async ({ port }) => ({ program: process.execPath, args: [minimal, String(port)] }),
+  })
+  const [knot, nsd] = [versionOf('knotd', ['--version']), versionOf('nsd', ['-v'])]
+  if (knot !== undefined) programs.push(knotProgram(knot, choice))
+  else if (nsd !== undefined) programs.push(nsdProgram(nsd, choice))
+  else notes.push('No server of zone files is measured: neither Knot DNS (Debian: knot) nor NSD is installed')
+  const isBuilt = !choice.sources && existsSync(built)
+  if (isBuilt && newestSource() > statSync(built).mtimeMs)
+    notes.push('dist/ is older than the sources: build it with --dist')
+  if (!isBuilt && !choice.sources)
+    notes.push('portolan is measured from its sources: there is no dist/ (build it with --dist)')
+  for (const [name, flags] of [
+    ['portolan', []],
+    ['portolan-dgram', ['-udp-engine', 'dgram']],
+  ] as const) {
+    const profile = choice.profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${choice.profiles}`]
+    programs.push({
+      name,
+      knows: 'corefile',
+      version: `${isBuilt ? 'dist/' : 'src/'}, Node ${process.version}`,
+      command: async ({ corefile }) => ({
+        program: process.execPath,
+        args: [...profile, isBuilt ? built : sources, 'serve', '-conf', corefile, ...flags],
+      }),
+    })
+  }
+  const { coredns } = choice
+  if (coredns !== undefined)
+    programs.push({
+      name: 'coredns',
+      knows: 'corefile',
+      version: versionOf(coredns, ['-version']) ?? 'unknown',
+      command: async ({ corefile }) => ({ program: coredns, args: ['-conf', corefile] }),
+    })
+  return { programs, notes }
+}
+
+function knotProgram(version: string, { zones }: Choice): Program {
+  return {
+    name: 'knot',
+    knows: 'zones',
+    version,
+    async command({ port, folder }) {
+      const files = await writeZones(zones(), folder)
+      const lines = [
+        'server:',
+        `    rundir: "${folder}"`,
+        `    listen: 127.0.0.1@${port}`,
+        '    udp-workers: 1',
+        '    tcp-workers: 1',
+        '    background-workers: 1',
+        'database:',
+        `    storage: "${folder}"`,
+        'log:',
+        '  - target: stderr',
+        '    any: warning',
+        'zone:',
+        ...files.flatMap(({ origin, file }) => [
+          `  - domain: ${origin}`,
+          `    file: "${file}"`,
+          '    zonefile-sync: -1',
+          '    journal-content: none',
+        ]),
+      ]
+      return { program: 'knotd', args: ['-c', await written(folder, 'knot.conf', lines)] }
+    },
+  }
+}
+
+function nsdProgram(version: string, { zones }: Choice): Program {
+  return {
+    name: 'nsd',
+    knows: 'zones',
+    version,
+    async command({ port, folder }) {
+      const files = await writeZones(zones(), folder)
+      const lines = [
+        'server:',
+        `    ip-address: 127.0.0.1@${port}`,
+        '    server-count: 1',
+        '    username: ""',
+        '    chroot: ""',
+        '    pidfile: ""',
+        `    zonesdir: "${folder}"`,
+        `    zonelistfile: "${folder}/zone.list"`,
+        `    xfrdfile: "${folder}/xfrd.state"`,
+        '    rrl-ratelimit: 0',
+        'remote-control:',
+        '    control-enable: no',
+        ...files.flatMap(({ origin, file }) => ['zone:', `    name: ${origin}`, `    zonefile: "${file}"`]),
+      ]
+      return { program: 'nsd', args: ['-d', '-c', await written(folder, 'nsd.conf', lines)] }
+    },
+  }
+}
+
+async function writeZones(zones: readonly Zone[], folder: string): Promise<{ origin: string; file: string }[]> {
+  await mkdir(folder, { recursive: true })
+  return Promise.all(
+    zones.map(async ({ origin, text }) => {
+      const file = join(folder, `${origin}.zone`)
+      await writeFile(file, text)
+      return { origin, file }
+    }),
+  )
+}
+
+async function written(folder: string, name: string, lines: readonly string[]): Promise<string> {
+  const file = join(folder, name)
+  await writeFile(file, `${lines.join('\n')}\n`)
+  return file
+}
+
+/** Path of the bare answerer; undefined where it cannot be compiled. */
+function compiled(folder: string): string | undefined {
+  const file = join(folder, 'bare')
+  const source = fileURLToPath(new URL('bare.c', import.meta.url))
+  const { status } = spawnSync('cc', ['-O2', '-o', file, source], { stdio: ['ignore', 'ignore', 'inherit'] })
+  return status === 0 ? file : undefined
+}
+
+/** The first line of what a program says of itself; undefined where it is not installed. */
+function versionOf(program: string, args: readonly string[]): string | undefined {
+  const { error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+  return error ? undefined : `${stdout}${stderr}`.trim().split('\n')[0]
+}
+
+function newestSource(): number {
+  return Math.max(...globSync(join(root, 'src/**/*.ts')).map(file => statSync(file).mtimeMs))
+}
