@@ -8,7 +8,7 @@ import { Bit, HEADER, Opcode, Rcode, Type } from './types.ts'
 /** Octets of an OPT record without options. */
 export const OPT_SIZE = 11
 /** What OPT repeats of the query's EDNS flags. */
-const ECHOED_FLAGS = 0xff00
+export const ECHOED_FLAGS = 0xff00
 
 /**
  * Writes `answer` as the response to `query` into `out`, which must hold the lesser of `fullSize` and `query.limit`, and returns its
