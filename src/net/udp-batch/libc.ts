@@ -86,7 +86,7 @@ function bindings(koffi: typeof import('koffi')): Libc {
   // What the process is linked to anyway: a name such as libc.so.6 is not the same everywhere.
   const library = koffi.load(null)
   return {
-    ...batchCalls(library),
+    ...batchCalls(library, isGlibc(library)),
     poll: library.func('int poll(void *, ulong, int)'),
     socket: library.func('int socket(int, int, int)'),
     bind: library.func('int bind(int, void *, uint)'),
@@ -104,8 +104,11 @@ function bindings(koffi: typeof import('koffi')): Libc {
 }
 
 /** glibc's own functions, or the system calls themselves: musl's functions make one call for each message. */
-function batchCalls(library: import('koffi').LibraryHandle): Pick<Libc, 'recvmmsg' | 'sendmmsg'> {
-  if (isGlibc(library)) {
+export function batchCalls(
+  library: import('koffi').LibraryHandle,
+  isGlibc: boolean,
+): Pick<Libc, 'recvmmsg' | 'sendmmsg'> {
+  if (isGlibc) {
     return {
       recvmmsg: library.func('int recvmmsg(int, void *, uint, int, void *)'),
       sendmmsg: library.func('int sendmmsg(int, void *, uint, int)'),

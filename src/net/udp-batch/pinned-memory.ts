@@ -12,6 +12,8 @@ const MAP_FAILED = 0xffff_ffff_ffff_ffffn
 export class PinnedMemory {
   /** May be passed to other threads. */
   readonly address: bigint
+  /** The memory for this thread; gone (detached) once it is freed. */
+  readonly view: ArrayBuffer
   readonly #libc: Libc
   readonly #octets: number
   #freed = false
@@ -19,17 +21,19 @@ export class PinnedMemory {
   constructor(libc: Libc, octets: number) {
     this.address = libc.mmap(null, octets, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
     if (this.address === MAP_FAILED) throw new SystemError('mmap', libc.errno(), `of ${octets} octets`)
+    this.view = libc.view(this.address, octets)
     this.#libc = libc
     this.#octets = octets
   }
 
   /**
-   * Only once nobody uses it any more: for the memory of a thread, after the thread's `exit`. Who reads or writes it later ends
-   * the whole process.
+   * Only once nobody uses it any more: for the memory of a thread, after the thread's `exit`. A thread that reads or writes it
+   * later ends the whole process.
    */
   free(): void {
     if (this.#freed) return
     this.#freed = true
+    this.view.transfer(0)
     checked(this.#libc, 'munmap', this.#libc.munmap(this.address, this.#octets))
   }
 }

@@ -22,7 +22,7 @@ import { PinnedMemory } from './pinned-memory.ts'
 
 export class Sender {
   readonly #memory: PinnedMemory
-  #octets: Uint8Array
+  readonly #octets: Uint8Array
   readonly #view: DataView
   readonly #outgoing: Outgoing
   /** The socket of all that is queued. */
@@ -31,10 +31,9 @@ export class Sender {
   /** Replies that cannot be sent are counted in `failures`, which has ERRNOS elements. */
   constructor(libc: Libc, failures: Uint32Array) {
     this.#memory = new PinnedMemory(libc, Block.OCTETS)
-    const memory = libc.view(this.#memory.address, Block.OCTETS)
-    this.#outgoing = new Outgoing(libc, memory, this.#memory.address, failures)
-    this.#octets = new Uint8Array(memory)
-    this.#view = new DataView(memory)
+    this.#outgoing = new Outgoing(libc, this.#memory.view, this.#memory.address, failures)
+    this.#octets = new Uint8Array(this.#memory.view)
+    this.#view = new DataView(this.#memory.view)
   }
 
   /**

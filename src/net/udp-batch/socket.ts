@@ -169,6 +169,10 @@ function sockaddr(libc: Libc, text: string, port: number): Uint8Array {
   at[Sockaddr.FAMILY] = isIPv4 ? AF_INET : AF_INET6
   new DataView(at.buffer).setUint16(Sockaddr.PORT, port)
   at.set(octets, isIPv4 ? Sockaddr.ADDRESS_4 : Sockaddr.ADDRESS_6)
-  if (zone !== undefined) new DataView(at.buffer).setUint32(Sockaddr.SCOPE, libc.if_nametoindex(zone), true)
+  if (zone !== undefined) {
+    const index = libc.if_nametoindex(zone)
+    if (index === 0) throw new SystemError('if_nametoindex', libc.errno(), zone)
+    new DataView(at.buffer).setUint32(Sockaddr.SCOPE, index, true)
+  }
   return at
 }
