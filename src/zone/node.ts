@@ -136,7 +136,7 @@ export function sameNode(one: Node, other: Node): boolean {
   return sameEntry(one.entry, other.entry) && sameExternal(one.external, other.external)
 }
 
-export function sameExternal(one: External | undefined, other: External | undefined): boolean {
+function sameExternal(one: External | undefined, other: External | undefined): boolean {
   if (one === undefined || other === undefined) return one === other
   const octets = ({ addresses, targets }: External) => Buffer.concat([...addresses, ...targets])
   return octets(one).equals(octets(other))

@@ -2,13 +2,13 @@
  * The compiled names below one origin, and what a question for one of them gets. Knows octets and rules, not services: those
  * are compiled by `cluster-zones.ts`.
  */
-import type { ZoneEntry } from '../table/contract.ts'
+import type { TypeEntry } from '../table/contract.ts'
 import { Verdict } from '../table/layout.ts'
 import type { Answer } from '../wire/answer.ts'
-import { type NameKey, nameFromKey } from '../wire/name.ts'
+import { MAX_NAME, type NameKey, nameFromKey } from '../wire/name.ts'
 import { encode } from '../wire/record.ts'
-import { Rcode, Type } from '../wire/types.ts'
-import { answered, asked, type External, type Node, sameExternal, structure } from './node.ts'
+import { HEADER, Rcode, Type } from '../wire/types.ts'
+import { answered, asked, type External, type Node, sameNode, structure } from './node.ts'
 import { AUTHORITATIVE, answerOf, soaRecord } from './rdata.ts'
 import type { ZoneStore } from './store.ts'
 
@@ -27,8 +27,8 @@ export class OriginZone {
   readonly #store: ZoneStore
   readonly #ttl: number
   readonly #below: number
-  /** What entries do not hold. */
-  readonly #externals = new Map<NameKey, External>()
+  /** The nodes that are more than their entry in the store, which leaves the rest to be asked for. */
+  readonly #whole = new Map<NameKey, Node>()
   #serial: number
   /** The negative answers by name length, NODATA and NXDOMAIN apart; emptied when the serial moves. */
   readonly #negative = new Map<number, Answer>()
@@ -48,10 +48,11 @@ export class OriginZone {
 
   /** Sets or, with undefined, removes what a name answers; true when that is a change. */
   put(key: NameKey, node: Node | undefined): boolean {
-    const external = this.#externals.get(key)
-    if (node?.external) this.#externals.set(key, node.external)
-    else if (external) this.#externals.delete(key)
-    return this.#store.put(key, node?.entry) || !sameExternal(external, node?.external)
+    const before = this.#whole.get(key)
+    if (node && isMore(node)) this.#whole.set(key, node)
+    else if (before) this.#whole.delete(key)
+    const changed = this.#store.put(key, node && { ...node.entry, types: node.entry.types.map(fitting) })
+    return changed || (before !== undefined && node !== undefined && !sameNode(before, node))
   }
 
   /** Ends a stretch of changes, under a new serial: names first, so that who sees the serial sees what it stands for. */
@@ -70,7 +71,7 @@ export class OriginZone {
 
   clear(): void {
     this.#store.clear()
-    this.#externals.clear()
+    this.#whole.clear()
     this.#negative.clear()
   }
 
@@ -104,22 +105,33 @@ export class OriginZone {
 
   /** What a compiled name answers to a type, or names that have yet to be followed; undefined where nothing is compiled. */
   find(key: NameKey, type: number): Answer | External | undefined {
+    const whole = this.#whole.get(key)
+    if (whole) return this.answer(whole, type, key.length)
     const entry = this.#store.get(key)
-    return entry && this.#answer(entry, this.#externals.get(key), type, key.length)
+    return entry && this.answer({ entry }, type, key.length)
   }
 
-  /** What a node that is in no table answers. */
+  /** What a node answers to a type, whether it stands in the zone or not. */
   answer({ entry, external }: Node, type: number, nameLength: number): Answer | External {
-    return this.#answer(entry, external, type, nameLength)
-  }
-
-  #answer(entry: ZoneEntry, external: External | undefined, type: number, nameLength: number): Answer | External {
     if (external && (type === Type.A || type === Type.AAAA)) return external
-    for (const known of entry.types) {
-      if (known.type !== type) continue
-      if (known.verdict === Verdict.ANSWER) return known.answer
-      return known.verdict === Verdict.NXDOMAIN ? this.nxdomain(nameLength) : this.nodata(nameLength)
-    }
-    return entry.other === Verdict.NXDOMAIN ? this.nxdomain(nameLength) : this.nodata(nameLength)
+    const known = entry.types.find(known => known.type === type)
+    if (known?.verdict === Verdict.ANSWER) return known.answer
+    return (known?.verdict ?? entry.other) === Verdict.NXDOMAIN ? this.nxdomain(nameLength) : this.nodata(nameLength)
   }
 }
+
+function isMore({ entry, external }: Node): boolean {
+  return external !== undefined || entry.types.some(isLarge)
+}
+
+/** What of an answer may be cut off depends on who asks: the store takes none that no message has room for. */
+function fitting(type: TypeEntry): TypeEntry {
+  return isLarge(type) ? asked(type.type) : type
+}
+
+function isLarge(type: TypeEntry): boolean {
+  return type.verdict === Verdict.ANSWER && type.answer.body.length > MAX_BODY
+}
+
+/** Octets that any message has room for behind the question, whatever its name. */
+const MAX_BODY = 65_535 - HEADER - MAX_NAME - 4

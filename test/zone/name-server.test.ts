@@ -26,7 +26,7 @@ function nameServers(local: readonly string[], ...objects: readonly ClusterObjec
   })
   const state = cluster(...objects)
   state.follow(zones)
-  const servers = new NameServers(state, zones, local, 5, naming)
+  const servers = new NameServers(zones, local, 5, naming)
   const [zone] = zones.zones
   const text = (answer: Answer | undefined, name: Uint8Array) => answer && shown(answer, { name }).slice(1)
   return {

@@ -34,38 +34,50 @@ export class ClusterFollower {
 
 /** The follower that a directive needs; the same for directives that say the same of their source. */
 export function clusterFollower(options: KubernetesOptions, context: SetupContext): ClusterFollower {
-  const { manifests, kubeconfig, endpoint, tls, labels, namespaceLabels, qps, burst, maxInflight } = options
-  const { clock, random, log, metrics, resources } = context
-  if (manifests !== undefined) {
-    const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
-    const ranges = {
-      ...(options.serviceRange.length > 0 && { serviceRange: options.serviceRange }),
-      ...(options.podRange.length > 0 && { podRange: options.podRange }),
-    }
-    return resources.share(
-      `cluster ${JSON.stringify([manifests, ranges])}`,
-      () =>
-        new ClusterFollower(kinds, async () => {
-          const { manifestsSource } = await import('../../sources/manifests/index.ts')
-          return manifestsSource({ path: manifests, ...ranges, clock, log })
-        }),
+  const create = () =>
+    new ClusterFollower(kindsOf(options), () =>
+      options.manifests === undefined ? apiserver(options, context) : manifests(options, options.manifests, context),
     )
-  }
+  return context.resources.share(`cluster ${clusterKey(options)}`, create)
+}
+
+/** What a directive says of its source, as text. */
+export function clusterKey(options: KubernetesOptions): string {
+  const { manifests, kubeconfig, endpoint, tls } = options
+  if (manifests !== undefined) return JSON.stringify([manifests, rangesOf(options)])
+  return JSON.stringify([kubeconfig, endpoint, tls, selectorsOf(options), limitsOf(options), kindsOf(options)])
+}
+
+function kindsOf({ manifests, noEndpoints, pods }: KubernetesOptions): Kind[] {
+  if (manifests !== undefined) return ['Namespace', 'Service', 'EndpointSlice', 'Pod']
   const kinds: Kind[] = ['Namespace', 'Service']
-  if (!options.noEndpoints) kinds.push('EndpointSlice')
-  if (options.pods === 'verified') kinds.push('Pod')
-  const access = accessOf(options)
-  const selectors = { labels: labels?.text, namespaceLabels: namespaceLabels?.text }
-  const limits = { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined }
-  return resources.share(
-    `cluster ${JSON.stringify([kubeconfig, endpoint, tls, selectors, limits, kinds])}`,
-    () =>
-      new ClusterFollower(kinds, async () => {
-        // Loaded only where it is needed: the client library costs memory and time.
-        const { apiserverSource } = await import('../../sources/apiserver/index.ts')
-        return apiserverSource({ access, kinds, ...selectors, ...limits, clock, random, log, metrics })
-      }),
-  )
+  if (!noEndpoints) kinds.push('EndpointSlice')
+  if (pods === 'verified') kinds.push('Pod')
+  return kinds
+}
+
+async function manifests(options: KubernetesOptions, path: string, { clock, log }: SetupContext): Promise<Source> {
+  const { manifestsSource } = await import('../../sources/manifests/index.ts')
+  return manifestsSource({ path, ...rangesOf(options), clock, log })
+}
+
+function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
+  return { ...(serviceRange.length > 0 && { serviceRange }), ...(podRange.length > 0 && { podRange }) }
+}
+
+async function apiserver(options: KubernetesOptions, { clock, random, log, metrics }: SetupContext): Promise<Source> {
+  // Loaded only where it is needed: the client library costs memory and time.
+  const { apiserverSource } = await import('../../sources/apiserver/index.ts')
+  const chosen = { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options), ...limitsOf(options) }
+  return apiserverSource({ ...chosen, clock, random, log, metrics })
+}
+
+function selectorsOf({ labels, namespaceLabels }: KubernetesOptions) {
+  return { labels: labels?.text, namespaceLabels: namespaceLabels?.text }
+}
+
+function limitsOf({ qps, burst, maxInflight }: KubernetesOptions) {
+  return { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined }
 }
 
 function accessOf({ kubeconfig, endpoint, tls }: KubernetesOptions): Access {

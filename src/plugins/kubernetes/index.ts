@@ -5,25 +5,28 @@
 import type { ClusterView } from '../../cluster/contract.ts'
 import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
+import type { CutDraft } from '../../plugin/cut-draft.ts'
+import type { Footprint } from '../../plugin/footprint.ts'
 import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
 import { isWithin, isWithinAny, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
 import { Rcode, Type } from '../../wire/types.ts'
-import { ClusterZones, NAME_SERVER } from '../../zone/cluster-zones.ts'
+import { NAME_SERVER } from '../../zone/cluster-zones.ts'
 import type { External } from '../../zone/node.ts'
 import type { OriginZone } from '../../zone/origin-zone.ts'
 import { followed } from './external.ts'
 import { type ClusterFollower, clusterFollower } from './follower.ts'
 import { localAddresses, NameServers } from './name-server.ts'
 import { type KubernetesOptions, readKubernetes } from './options.ts'
-import { ProgrammingLatency } from './programming-latency.ts'
+import { falls, type ServedZones, servedZones } from './served-zones.ts'
 
 export const definition: PluginDefinition = {
   name: 'kubernetes',
   setup: (directive, context) => {
     const options = readKubernetes(directive, context)
-    return new Kubernetes(options, clusterFollower(options, context), context)
+    const follower = clusterFollower(options, context)
+    return new Kubernetes(options, follower, servedZones(options, follower, context), context)
   },
 }
 
@@ -39,38 +42,33 @@ interface ServedOrigin {
 
 export class Kubernetes implements Plugin {
   readonly name = NAME
+  readonly footprint: Footprint
   readonly #options: KubernetesOptions
   readonly #follower: ClusterFollower
   readonly #context: SetupContext
-  readonly #zones: ClusterZones
-  readonly #latency: ProgrammingLatency
+  readonly #zones: ServedZones
   /** Longest origin first. */
   readonly #origins: readonly ServedOrigin[]
   #nameServers: NameServers | undefined
-  #unfollow: (() => void) | undefined
   #stopped = false
 
-  constructor(options: KubernetesOptions, follower: ClusterFollower, context: SetupContext) {
+  constructor(options: KubernetesOptions, follower: ClusterFollower, zones: ServedZones, context: SetupContext) {
     this.#options = options
     this.#follower = follower
     this.#context = context
-    this.#latency = new ProgrammingLatency(context.clock, context.metrics)
-    const falls = (origin: NameKey) =>
-      options.fallthrough.some(zone => isWithin(origin, zone) || isWithin(zone, origin))
-    this.#zones = new ClusterZones({
-      ...options,
-      labels: options.labels?.selector,
-      namespaceLabels: options.namespaceLabels?.selector,
-      dnsNode: origin => !falls(origin),
-      now: () => Math.floor(context.clock.now() / 1000),
-    })
-    this.#origins = this.#zones.zones
+    this.#zones = zones
+    this.#origins = zones.compiled.zones
       .map(zone => ({
         zone,
         nameServer: keyOfName(nameOf(NAME_SERVER, zone.originName)!),
-        falls: falls(zone.origin),
+        falls: falls(zone.origin, options),
       }))
       .sort((a, b) => b.zone.origin.length - a.zone.origin.length)
+    const fallingWithin = options.fallthrough.filter(zone => isWithinAny(zone, options.origins))
+    this.footprint = {
+      suffixes: () => [...options.origins, ...fallingWithin],
+      declare: cut => this.#declare(cut),
+    }
   }
 
   /** The cluster as far as it is known. */
@@ -83,14 +81,14 @@ export class Kubernetes implements Plugin {
   }
 
   ready(): boolean {
-    return this.#unfollow !== undefined
+    return this.#zones.projected
   }
 
   async start(): Promise<void> {
     const { block, clock, log } = this.#context
     // With `bind` CoreDNS finds no address of its own (it reads them as networks), and its zones have no name server.
     const local = block.listen.length === 0 ? localAddresses() : []
-    this.#nameServers = new NameServers(this.cluster, this.#zones, local, this.#options.ttl, this.#options)
+    this.#nameServers = new NameServers(this.#zones.compiled, local, this.#options.ttl, this.#options)
     const following = this.#follower.follow()
     const synced = this.#follower.synced.then(() => this.#project())
     if (this.#follower.state.synced) return synced
@@ -111,36 +109,39 @@ export class Kubernetes implements Plugin {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#unfollow?.()
   }
 
-  /** Projected only now: page by page would compile each service twice, once without its endpoints. */
   #project(): void {
-    if (this.#stopped || this.#unfollow !== undefined) return
-    const { state } = this.#follower
-    const unfollow = [state.follow(this.#zones), state.follow(this.#latency)]
-    this.#unfollow = () => {
-      for (const leave of unfollow) leave()
-    }
+    if (this.#stopped) return
+    this.#zones.project()
+    if (this.#context.table) this.#context.server.republish()
+  }
+
+  #declare(cut: CutDraft): void {
+    const origin = this.#originOf(cut.suffix)
+    if (origin === undefined) return
+    const space = this.#zones.space(origin.zone.origin)
+    if (space && this.ready()) cut.zone(space, !isWithinAny(cut.suffix, this.#options.fallthrough))
+    else cut.ask()
   }
 
   current(query: Query): boolean {
     const origin = this.#originOf(query.key)
     if (origin === undefined) return false
-    if (!origin.falls || this.#unfollow === undefined) return true
+    if (!origin.falls || !this.ready()) return true
     return !this.#fallsThrough(query.key, this.#answer(origin, query))
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
     const origin = this.#originOf(query.key)
     if (origin === undefined) return next(query)
-    if (this.#unfollow === undefined) return unsynced
+    if (!this.ready()) return unsynced
     if (query.type === Type.AXFR || query.type === Type.IXFR) return refused
     const found = this.#answer(origin, query)
     if ('targets' in found) {
       const { ttl } = this.#options
       const ask = this.#context.server.ask
-      return followed(query, found, { zones: this.#zones, zone: origin.zone, ttl, ask }).then(reply)
+      return followed(query, found, { zones: this.#zones.compiled, zone: origin.zone, ttl, ask }).then(reply)
     }
     return origin.falls && this.#fallsThrough(query.key, found) ? next(query) : reply(found)
   }
@@ -164,7 +165,7 @@ export class Kubernetes implements Plugin {
         if (key === nameServer) return this.#nameServers?.addresses(type, key.length) ?? zone.nodata(key.length)
         break
     }
-    return this.#zones.find(zone, key, type)
+    return this.#zones.compiled.find(zone, key, type)
   }
 
   #fallsThrough(key: NameKey, found: Answer | External): boolean {

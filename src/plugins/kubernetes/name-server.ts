@@ -3,7 +3,6 @@
  * under `ns.dns.<zone>`.
  */
 import { networkInterfaces } from 'node:os'
-import type { ClusterView } from '../../cluster/contract.ts'
 import { addressOctets } from '../../wire/address.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { nameOf } from '../../wire/name.ts'
@@ -27,24 +26,18 @@ export function localAddresses(): string[] {
 }
 
 export class NameServers {
-  readonly #cluster: Pick<ClusterView, 'revision'>
   readonly #zones: ClusterZones
   readonly #local: readonly string[]
   readonly #ttl: number
   readonly #naming: Pick<NamingOptions, 'endpointPodNames'>
-  #found: readonly NamedAddress[] = []
-  /** The cluster's revision when they were found. */
-  #foundAt = -1
 
   /** `local`: the addresses this server answers on. */
   constructor(
-    cluster: Pick<ClusterView, 'revision'>,
     zones: ClusterZones,
     local: readonly string[],
     ttl: number,
     naming: Pick<NamingOptions, 'endpointPodNames'>,
   ) {
-    this.#cluster = cluster
     this.#zones = zones
     this.#local = local
     this.#ttl = ttl
@@ -76,15 +69,7 @@ export class NameServers {
     )
   }
 
-  /** Looked for once in a state of the cluster: with 50,000 endpoints that takes 3 ms. */
-  #addresses(): readonly NamedAddress[] {
-    const { revision } = this.#cluster
-    if (this.#foundAt !== revision) this.#found = this.#find()
-    this.#foundAt = revision
-    return this.#found
-  }
-
-  #find(): NamedAddress[] {
+  #addresses(): NamedAddress[] {
     const services = [...new Set(this.#local.flatMap(address => this.#zones.servicesAt(address)))]
     if (services.length === 0) {
       return this.#local.flatMap(address => named(NAME_SERVER, address))
