@@ -130,7 +130,8 @@ const script = transformSync(readFileSync(join(import.meta.dirname, '../../src/n
 async function supportIn(flags: readonly string[], before = ''): Promise<string> {
   const after = "batchSupport().then(support => process.stdout.write(support.ok ? 'ok' : support.reason))"
   const args = ['--no-warnings', ...flags, '--input-type=module', '--eval', `${before}\n${script}\n${after}`]
-  return (await promisify(execFile)(process.execPath, args)).stdout
+  // Without what tap loads into every process: it needs permissions.
+  return (await promisify(execFile)('env', ['--ignore-environment', process.execPath, ...args])).stdout
 }
 
 const defining = (object: string, property: string, value: string) =>
