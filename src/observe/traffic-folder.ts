@@ -27,9 +27,9 @@ export const COUNTER_WORDS = MAX_COUNTERS * Counted.WORDS
 const FOLD_EVERY_MS = 1000
 
 /**
- * One for a process (or a server). A thread is given `COUNTER_WORDS` words, all 0, in shared memory; the block of a label set
- * begins at its number × `Counted.WORDS`. `register` has them added up each second and before each exposition of the metrics,
- * and returns a function that adds the last ones and forgets the thread: to be called once it has ended.
+ * One for a process (or a server). A thread is given `COUNTER_WORDS` words of shared memory; the block of a label set begins at
+ * its number × `Counted.WORDS`. `register` has what they gain from now on added up each second and before each exposition of the
+ * metrics, and returns a function that adds the rest and forgets the thread: to be called once it has ended.
  */
 export class TrafficFolder {
   readonly #metrics: Metrics
@@ -63,7 +63,7 @@ export class TrafficFolder {
   }
 
   register(words: Uint32Array): () => void {
-    const thread = { words, seen: new Uint32Array(COUNTER_WORDS) }
+    const thread = { words, seen: words.slice() }
     this.#threads.add(thread)
     return () => {
       this.fold()

@@ -13,6 +13,7 @@ import { plugins as known } from '../../src/plugins/index.ts'
 import { Instance } from '../../src/server/instance.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
 import { responder } from '../../src/server/respond.ts'
+import type { Spaces } from '../../src/table/contract.ts'
 import { nameFromText } from '../../src/wire/name.ts'
 import type { Peer } from '../../src/wire/query.ts'
 import { rcodeName, typeNumber } from '../../src/wire/types.ts'
@@ -34,6 +35,9 @@ export interface ServeOptions {
   readonly file?: string
   readonly env?: Readonly<Record<string, string>>
   readonly fail?: (reason: Error) => void
+  /** What plugins publish in, and what happens when that changes. */
+  readonly table?: Spaces
+  readonly republish?: () => void
   readonly reload?: () => Promise<boolean>
   readonly corefileChanged?: () => Promise<boolean>
 }
@@ -86,6 +90,8 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
       http,
       resources: options.cluster ? withCluster(generation, options.cluster) : generation,
       dropped: () => () => undefined,
+      table: options.table,
+      republish: options.republish,
       control: {
         corefileChanged: options.corefileChanged ?? (async () => false),
         reload: options.reload ?? (async () => true),

@@ -23,10 +23,9 @@ export class Published {
   show(key: string, entry: Entry, nowMs: number): void {
     const { question, klass } = parsed(key, entry)
     const { answer } = entry
-    const ageMs = entry.ageMs(nowMs)
-    const publishable = klass === Class.IN && entry.left(nowMs) > 0 && isPlain(answer)
-    const shown = publishable && this.#space.put(question, answer, { ttl: entry.ttl, ageMs })
-    if (!shown) this.#space.remove(question)
+    const answers = klass === Class.IN && entry.left(nowMs) > 0 && isPlain(answer)
+    if (answers) this.#space.put(question, answer, { ttl: entry.ttl, ageMs: entry.ageMs(nowMs) })
+    else this.#space.remove(question)
     this.#space.commit()
   }
 
