@@ -1,7 +1,4 @@
-/** The figures as bars: an SVG file that is readable on light and on dark paper, with the fonts that there are. */
-
-import type { ServerName } from './programs.ts'
-import type { Report } from './report.ts'
+/** Figures as bars: an SVG file that is readable on light and on dark paper, with the fonts that there are. */
 
 export interface Panel {
   readonly title: string
@@ -65,54 +62,6 @@ function drawPanel({ title, unit, digits, bars }: Panel, top: number): string {
     ].join('\n')
   })
   return [`<text class="title" x="${margin}" y="${top + 16}">${escaped(title)}</text>`, ...rows].join('\n')
-}
-
-/** The panels that tell most about a run: those of which both portolan and another server were measured. */
-export function panelsOf({ clusters, programs }: Report): Panel[] {
-  const [largest] = clusters
-  if (largest === undefined) return []
-  const { results, memory } = largest
-  const cpu = (which: string) => valuesOf(which, result => result.speed?.cpuPerQuery)
-  const p99 = (which: string) => valuesOf(which, result => result.latency.at(-1)?.p99Ms)
-  function valuesOf(which: string, value: (result: (typeof results)[number]) => number | undefined) {
-    return results
-      .filter(result => result.case === which)
-      .flatMap(result => ({ server: result.server, value: value(result) ?? [] }))
-      .filter((each): each is { server: ServerName; value: number } => typeof each.value === 'number')
-  }
-  const labels: Readonly<Partial<Record<ServerName, string>>> = {
-    bare: 'bare C answerer',
-    minimal: 'bare Node answerer',
-    knot: 'Knot DNS',
-    nsd: 'NSD',
-    coredns: 'CoreDNS',
-    'portolan-dgram': 'portolan, Node sockets',
-  }
-  const panel = (
-    title: string,
-    unit: string,
-    digits: number,
-    values: readonly { server: ServerName; value: number }[],
-  ): Panel => ({
-    title,
-    unit,
-    digits,
-    bars: programs
-      .flatMap(({ name }) => values.find(({ server }) => server === name) ?? [])
-      .map(({ server, value }) => ({ label: labels[server] ?? server, value, ours: server.startsWith('portolan') })),
-  })
-  return [
-    panel('CPU time per query: A, AAAA, SRV, PTR and search-path misses', 'µs', 2, cpu('mix')),
-    panel('CPU time per query: random names that do not exist', 'µs', 2, cpu('nxdomain')),
-    panel('CPU time per query: uncached names of an upstream', 'µs', 1, cpu('forward')),
-    panel('99 % are answered within, at 20,000 queries/s while 50 endpoints/s change', 'ms', 2, p99('churn')),
-    panel(
-      'Memory after load',
-      'MiB',
-      0,
-      memory.map(({ server, residentMb }) => ({ server, value: residentMb })),
-    ),
-  ].filter(({ bars }) => bars.length > 1 && bars.some(({ ours }) => ours))
 }
 
 function escaped(text: string): string {

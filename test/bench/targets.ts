@@ -14,61 +14,43 @@ export interface Target {
 const subject = 'portolan'
 /** Queries per second at which latency is compared while the cluster changes, and during a flood. */
 const [busyRate, floodRate] = [20_000, 10_000]
+/** How much a flood may add to what others wait: hardly more than rounds of one run differ. */
+const floodFactor = 2
+
+/** CPU per query in one case, beside that of a server in the same case or of portolan in another. */
+const cpuTargets: readonly (readonly [of: string, to: readonly [ServerName, string], most: number])[] = [
+  ['mix', ['bare', 'mix'], 1.3],
+  ['mix', ['knot', 'mix'], 1],
+  ['mix', ['nsd', 'mix'], 1],
+  ['mix', ['coredns', 'mix'], 1 / 12],
+  ['nxdomain', [subject, 'mix'], 1.1],
+  ['cached', [subject, 'mix'], 1.2],
+  ['pods', ['coredns', 'pods'], 1 / 2],
+  ['reverse', ['coredns', 'reverse'], 1 / 2],
+  ['forward', ['coredns', 'forward'], 1],
+]
 
 /** Of what was measured; a target of which a part was not is left out. */
 export function targetsOf({ results, memory, startups, programming }: ClusterReport): Target[] {
   const cpu = (server: ServerName, which: string) => found(results, server, which)?.speed?.cpuPerQuery
   const at = (server: ServerName, which: string, rate: number): Latency | undefined =>
     found(results, server, which)?.latency.find(each => each.rate === rate)
-  const p99 = (server: ServerName, which: string, rate: number) => at(server, which, rate)?.p99Ms
   const resident = (server: ServerName) => memory.find(each => each.server === server)?.residentMb
-  const busy = ['churn', 'relist'] as const
+  const wait = `p99 at ${busyRate}/s`
   return [
-    ratio('CPU per query, mix, to bare C', cpu(subject, 'mix'), cpu('bare', 'mix'), 1.3),
-    ratio('CPU per query, mix, to Knot', cpu(subject, 'mix'), cpu('knot', 'mix') ?? cpu('nsd', 'mix'), 1),
-    ratio('CPU per query, mix, to CoreDNS', cpu(subject, 'mix'), cpu('coredns', 'mix'), 1 / 12),
-    ratio(
-      'CPU per query, flood of names that do not exist, to the mix',
-      cpu(subject, 'nxdomain'),
-      cpu(subject, 'mix'),
-      1.1,
-    ),
-    ratio('CPU per query, cached names of an upstream, to the mix', cpu(subject, 'cached'), cpu(subject, 'mix'), 1.2),
-    ratio('CPU per query, pod names, to CoreDNS', cpu(subject, 'pods'), cpu('coredns', 'pods'), 1 / 2),
-    ratio(
-      'CPU per query, reverse names that fall through, to CoreDNS',
-      cpu(subject, 'reverse'),
-      cpu('coredns', 'reverse'),
-      1 / 2,
+    ...cpuTargets.map(([of, [server, which], most]) =>
+      ratio(`CPU per query: ${of}, to ${which === of ? server : which}`, cpu(subject, of), cpu(server, which), most),
     ),
     ratio(
-      'p99 of the mix during a flood of pod names, to without',
-      p99(subject, 'flood', floodRate),
-      p99(subject, 'mix', floodRate),
-      2,
+      `p99 at ${floodRate}/s: flood of pod names, to none`,
+      at(subject, 'flood', floodRate)?.p99Ms,
+      at(subject, 'mix', floodRate)?.p99Ms,
+      floodFactor,
     ),
-    ratio(
-      'CPU per query, uncached names of an upstream, to CoreDNS',
-      cpu(subject, 'forward'),
-      cpu('coredns', 'forward'),
-      1,
-    ),
-    ...busy.map(which =>
-      ratio(
-        `p99 at ${busyRate}/s, ${which}, to CoreDNS`,
-        p99(subject, which, busyRate),
-        p99('coredns', which, busyRate),
-        1 / 5,
-      ),
-    ),
-    ...busy.map(which =>
-      limit(
-        `queries lost at ${busyRate}/s, ${which}, in percent`,
-        percentOf(at(subject, which, busyRate)?.lost),
-        0,
-        '',
-      ),
-    ),
+    ...['churn', 'relist'].flatMap(which => {
+      const [own, other] = [at(subject, which, busyRate), at('coredns', which, busyRate)]
+      return [ratio(`${wait}: ${which}, to coredns`, own?.p99Ms, other?.p99Ms, 1 / 5), nothingLost(which, own)]
+    }),
     limit(
       'p99 from a patch to its answer, with cache 30',
       programming.find(({ server, cached }) => server === subject && cached)?.p99Ms,
@@ -76,7 +58,7 @@ export function targetsOf({ results, memory, startups, programming }: ClusterRep
       'ms',
     ),
     limit('memory after load', resident(subject), 170, 'MiB'),
-    ratio('memory after load, to CoreDNS', resident(subject), resident('coredns'), 1),
+    ratio('memory after load, to coredns', resident(subject), resident('coredns'), 1),
     limit('ready after start', startups.find(({ server }) => server === subject)?.readySeconds, 2, 's'),
   ].filter(target => target !== undefined)
 }
@@ -94,21 +76,20 @@ function found(results: readonly Result[], server: ServerName, which: string): R
 function ratio(what: string, own: number | undefined, other: number | undefined, most: number): Target | undefined {
   if (own === undefined || other === undefined) return undefined
   const value = own / other
-  const limitText = most < 1 ? `1/${Math.round(1 / most)}` : `${most} x`
-  const valueText = most < 1 ? `1/${(1 / value).toFixed(1)}` : `${value.toFixed(2)} x`
-  return {
-    what,
-    most: limitText,
-    measured: `${valueText} (${own.toFixed(2)} to ${other.toFixed(2)})`,
-    met: value <= most,
-  }
+  const written = (share: number, digits: number) =>
+    most < 1 ? `1/${(1 / share).toFixed(digits)}` : `${share.toFixed(digits + 1)} x`
+  const measured = `${written(value, 1)} (${own.toFixed(2)} to ${other.toFixed(2)})`
+  return { what, most: written(most, 0), measured, met: value <= most }
 }
 
 function limit(what: string, value: number | undefined, most: number, unit: string): Target | undefined {
   if (value === undefined) return undefined
-  return { what, most: `${most} ${unit}`.trim(), measured: `${value.toFixed(2)} ${unit}`.trim(), met: value <= most }
+  return { what, most: `${most} ${unit}`, measured: `${value.toFixed(2)} ${unit}`, met: value <= most }
 }
 
-function percentOf(share: number | undefined): number | undefined {
-  return share === undefined ? undefined : share * 100
+function nothingLost(which: string, own: Latency | undefined): Target | undefined {
+  if (own === undefined) return undefined
+  const { lost, dropped } = own
+  const measured = `${(lost * 100).toFixed(2)} % (${dropped} dropped in its sockets)`
+  return { what: `lost at ${busyRate}/s: ${which}`, most: '0 %', measured, met: lost === 0 }
 }
