@@ -1,7 +1,7 @@
 /**
  * `npm run build`: makes `dist/`, which is all that the package and the image need besides Node: the program and the library with
- * their dependencies inside, the library's types, each plugin's README where `portolan plugins NAME` looks for it, and the
- * licences of what is bundled.
+ * their dependencies inside, koffi beside them, the library's types, each plugin's README where `portolan plugins NAME` looks for
+ * it, and the licences of what is bundled.
  */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -41,6 +41,7 @@ async function bundle(): Promise<Metafile> {
     target: 'node24',
     sourcemap: 'external',
     metafile: true,
+    external: ['koffi'],
     plugins: [clientNodeIsPure],
     // The CommonJS packages among the dependencies ask for Node's own modules with `require`.
     banner: {
@@ -51,12 +52,24 @@ async function bundle(): Promise<Metafile> {
   return metafile
 }
 
-/** The licence of each package that the bundles hold, as its author asks. */
+/**
+ * koffi looks for its machine code as a package beside its own, so it is not bundled: what it runs of is copied, with the code
+ * for the processor of this machine (musl and glibc). npm leaves it out of the package, which has koffi as a dependency.
+ */
+function copyKoffi(): void {
+  const packages = ['koffi', ...globSync('@koromix/koffi-linux-*', { cwd: 'node_modules' })]
+  const files = packages.flatMap(name =>
+    globSync(`${name}/{package.json,index.js,src/**/*.js,*/*.node}`, { cwd: 'node_modules' }),
+  )
+  for (const file of files) cpSync(`node_modules/${file}`, `${DIST}/node_modules/${file}`)
+}
+
+/** The licence of each package that the bundles hold, and koffi's, as their authors ask. */
 function writeLicences({ outputs }: Metafile): void {
   const inputs = Object.values(outputs).flatMap(output => Object.entries(output.inputs))
   const held = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0)
   const folders = held.flatMap(([file]) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? [])
-  const texts = [...new Set(folders)].sort().map(folder => {
+  const texts = [...new Set([...folders, 'node_modules/koffi'])].sort().map(folder => {
     const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'))
     const files = globSync(`${folder}/{LICEN[SC]E,NOTICE,license}*`).sort()
     return [`${name} ${version} (${license})`, ...files.map(file => readFileSync(file, 'utf8').trim())].join('\n\n')
@@ -83,5 +96,6 @@ rmSync(DIST, { recursive: true, force: true })
 const metafile = await bundle()
 writeLicences(metafile)
 copyReadmes()
+copyKoffi()
 execFileSync('node_modules/.bin/tsc', ['--project', 'tsconfig.build.json'], { stdio: 'inherit' })
 report(metafile)

@@ -45,7 +45,7 @@ t.test('the lock file has the packages of every platform, not only those of the 
   const platforms = Object.entries(locked).flatMap(([path, { optionalDependencies = {} }]) =>
     Object.entries(optionalDependencies).map(([name, version]) => ({ path, name, version })),
   )
-  for (const name of ['esbuild', '@biomejs/biome', 'typescript']) {
+  for (const name of ['esbuild', '@biomejs/biome', 'typescript', 'koffi']) {
     t.ok(platforms.filter(({ path }) => path === `node_modules/${name}`).length > 5, `${name} has platform packages`)
   }
   t.same(
