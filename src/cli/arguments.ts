@@ -34,6 +34,15 @@ export class Arguments {
     return this.#values.has(name)
   }
 
+  /** The word that an option gives. Throws PORTOLAN_USAGE where it is none of `choices`. */
+  oneOf<T extends string>(name: string, choices: readonly T[], otherwise: T): T {
+    const text = this.#values.get(name) ?? otherwise
+    const choice = choices.find(choice => choice === text)
+    if (choice !== undefined) return choice
+    const all = `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`
+    throw usageError(`-${name} is ${all}, got "${text}"`)
+  }
+
   /** The port that an option gives. Throws PORTOLAN_USAGE where it is none. */
   port(name: string, otherwise: number): number {
     const text = this.#values.get(name)

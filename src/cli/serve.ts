@@ -5,7 +5,8 @@ import { httpHub } from '../net/http-hub.ts'
 import { type Logger, logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import { Server } from '../server/server.ts'
-import { type Arguments, usageError } from './arguments.ts'
+import { udpEngines } from '../server/udp-engine.ts'
+import type { Arguments } from './arguments.ts'
 import { banner } from './banner.ts'
 import { type Command, Exit } from './command.ts'
 import { listPlugins } from './plugins.ts'
@@ -27,6 +28,11 @@ export const serve: Command = {
     'dns.port': { value: 'PORT', alias: ['p'], help: 'the port of server blocks that name none (53)' },
     quiet: { help: 'does not tell at the start what is served' },
     'log-format': { value: 'FORMAT', help: 'text or json (text)' },
+    'udp-engine': {
+      value: 'ENGINE',
+      help: 'auto, batch (answer threads; Linux) or dgram (without threads, anywhere) (auto)',
+    },
+    'no-answer-table': { help: 'answers every query through the plugins, none from compiled answers' },
     pidfile: { value: 'FILE', help: 'where to write the number of the process' },
     plugins: { help: 'lists the plugins' },
     version: { help: 'tells the version' },
@@ -37,7 +43,11 @@ Without -conf and ./${DEFAULT_FILE} it tells every client its own address (whoam
   async run(given, shell) {
     if (given.has('version')) return showVersion(shell)
     if (given.has('plugins')) return listPlugins(shell)
-    const log = logger({ format: logFormat(given), write: line => shell.out(line), now: shell.clock.now })
+    const log = logger({
+      format: given.oneOf('log-format', ['text', 'json'], 'text'),
+      write: line => shell.out(line),
+      now: shell.clock.now,
+    })
     const removePidFile = writePidFile(given.text('pidfile'))
     try {
       return await untilEnded(given, log, shell)
@@ -61,6 +71,8 @@ async function untilEnded(given: Arguments, log: Logger, shell: Shell): Promise<
     log,
     metrics: metrics(),
     http,
+    udpEngine: given.oneOf('udp-engine', udpEngines, 'auto'),
+    answerTable: !given.has('no-answer-table'),
     fail(reason) {
       log.error(messageOf(reason))
       ended.resolve(Exit.failed)
@@ -108,12 +120,6 @@ function heedSignals(server: Server, end: (code: number) => void, log: Logger, s
   return () => {
     for (const [signal, handler] of entries) shell.signals.off(signal, handler)
   }
-}
-
-function logFormat(given: Arguments): 'text' | 'json' {
-  const format = given.text('log-format') ?? 'text'
-  if (format === 'text' || format === 'json') return format
-  throw usageError(`-log-format is text or json, got "${format}"`)
 }
 
 /** Writes the process's number where a file is named; the returned function removes it. */

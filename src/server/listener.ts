@@ -22,3 +22,8 @@ export interface Listener {
   /** Stops receiving, lets what is in flight be answered for at most `graceMs`, then closes. Safe to call twice. */
   close(graceMs: number): Promise<void>
 }
+
+export interface UdpListener extends Listener {
+  /** Octets that queries may take while they wait in the smallest of its sockets, as the kernel counts them. */
+  readonly receiveBuffer: number
+}

@@ -43,6 +43,7 @@ t.test('a Corefile counts as changed once, taken or not', async t => {
   write('spy # a comment says nothing')
   t.equal(await first.corefileChanged(), false)
 
+  lines.length = 0
   write('spy\nbogus')
   t.equal(await first.corefileChanged(), true)
   t.equal(await first.reload(), false)

@@ -1,33 +1,8 @@
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import { isIPv6 } from 'node:net'
 import t from 'tap'
 import { udpListener } from '../../src/server/udp.ts'
-import { type Client, echo, idOf, listenerContract, question, recordingLog } from '../contract/listener.ts'
+import { echo, idOf, listenerContract, question, recordingLog } from '../contract/listener.ts'
 import { testClock } from '../helpers/clock.ts'
-
-async function connect(port: number, address = '127.0.0.1'): Promise<Client> {
-  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  socket.connect(port, address)
-  await once(socket, 'connect')
-  const received: Buffer[] = []
-  let waiting: ((reply: Buffer) => void) | undefined
-  socket.on('message', reply => {
-    if (waiting) waiting(reply)
-    else received.push(reply)
-    waiting = undefined
-  })
-  return {
-    send(...messages) {
-      for (const message of messages) socket.send(message)
-    },
-    async receive() {
-      const reply = received.shift()
-      return reply ?? new Promise<Buffer>(resolve => (waiting = resolve))
-    },
-    close: () => socket.close(),
-  }
-}
+import { connect } from '../helpers/udp-client.ts'
 
 t.test('contract', t => listenerContract(t, { make: udpListener, connect }))
 

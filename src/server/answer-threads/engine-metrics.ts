@@ -1,0 +1,116 @@
+/** What the engine `batch` tells of itself in the metrics, read from memory that it shares with threads and from its sockets. */
+import { errnoName } from '../../net/udp-batch/libc.ts'
+import type { UdpSocket } from '../../net/udp-batch/socket.ts'
+import type { Counter, Family, Gauge, Metrics } from '../../observe/metrics.ts'
+import type { AnswerThread } from './answer-thread.ts'
+import { Word } from './shared.ts'
+
+/** Has something no longer counted, once its last counts were taken. */
+export type Unwatch = () => void
+
+export class EngineMetrics {
+  readonly restarts: Counter
+  readonly #threads: Gauge
+  readonly #receiveBuffer: Gauge
+  readonly #misses: Counter
+  readonly #full: Counter
+  readonly #drops: Counter
+  readonly #sendErrors: Family<Counter>
+  /** Each takes what was counted since it was last called. */
+  readonly #sources = new Set<() => void>()
+  readonly #buffers = new Map<UdpSocket, number>()
+  readonly #stopGathering: () => void
+  #threadCount = 0
+
+  constructor(metrics: Metrics) {
+    const counter = (name: string, help: string) => metrics.counter(name, help, []).of()
+    this.restarts = counter(
+      'portolan_answer_thread_restarts_total',
+      'Answer threads that failed and were started anew.',
+    )
+    this.#threads = metrics.gauge('portolan_answer_threads', 'Threads that answer UDP queries.', []).of()
+    this.#receiveBuffer = metrics
+      .gauge(
+        'portolan_udp_receive_buffer_bytes',
+        'The smallest receive buffer of a UDP socket, as the kernel counts.',
+        [],
+      )
+      .of()
+    this.#misses = counter('portolan_udp_misses_total', 'UDP queries that answer threads passed on to the plugins.')
+    this.#full = counter('portolan_udp_ring_full_total', 'UDP queries refused as too many waited for the plugins.')
+    this.#drops = counter('portolan_udp_socket_drops_total', 'UDP packets lost as a receive buffer was full.')
+    this.#sendErrors = metrics.counter('portolan_udp_send_errors_total', 'UDP replies that could not be sent.', [
+      'errno',
+    ])
+    this.#stopGathering = metrics.gathers(() => this.#gather())
+  }
+
+  readonly watchThread = (thread: AnswerThread): Unwatch => {
+    const words = new Uint32Array(thread.words)
+    const misses = gains(() => words[Word.MISSES]!)
+    const full = gains(() => words[Word.FULL]!)
+    const unwatch = this.#watch(() => {
+      this.#misses.add(misses())
+      this.#full.add(full())
+    })
+    const unwatchFailures = this.watchFailures(new Uint32Array(thread.failures))
+    this.#threadCount++
+    return () => {
+      this.#threadCount--
+      unwatch()
+      unwatchFailures()
+    }
+  }
+
+  readonly watchSocket = (socket: UdpSocket): Unwatch => {
+    const drops = gains(() => socket.dropped())
+    const unwatch = this.#watch(() => this.#drops.add(drops()))
+    this.#buffers.set(socket, socket.receiveBuffer)
+    return () => {
+      this.#buffers.delete(socket)
+      unwatch()
+    }
+  }
+
+  /** `failures`: how many replies could not be sent, by errno. */
+  watchFailures(failures: Uint32Array): Unwatch {
+    const byErrno = Array.from(failures, (_, errno) => gains(() => failures[errno]!))
+    return this.#watch(() => {
+      for (const [errno, gained] of byErrno.entries()) {
+        const count = gained()
+        if (count > 0) this.#sendErrors.of(errno === 0 ? 'other' : errnoName(errno)).add(count)
+      }
+    })
+  }
+
+  /** Tells a last time; there is nothing any more. */
+  stop(): void {
+    this.#gather()
+    this.#stopGathering()
+  }
+
+  #gather(): void {
+    for (const take of this.#sources) take()
+    this.#threads.set(this.#threadCount)
+    this.#receiveBuffer.set(this.#buffers.size === 0 ? 0 : Math.min(...this.#buffers.values()))
+  }
+
+  #watch(take: () => void): Unwatch {
+    this.#sources.add(take)
+    return () => {
+      take()
+      this.#sources.delete(take)
+    }
+  }
+}
+
+/** What a word that only grows, and wraps, gained since the last time. */
+function gains(read: () => number): () => number {
+  let seen = 0
+  return () => {
+    const now = read()
+    const gained = (now - seen) >>> 0
+    seen = now
+    return gained
+  }
+}
