@@ -4,9 +4,8 @@
  */
 import type { CacheQuestion, CacheSpace } from '../../table/contract.ts'
 import type { Answer } from '../../wire/answer.ts'
-import { authorityHas } from '../../wire/edit.ts'
 import type { NameKey } from '../../wire/name.ts'
-import { Bit, Class, Rcode, Type } from '../../wire/types.ts'
+import { Bit, Class, Rcode } from '../../wire/types.ts'
 import type { Entry } from './entry.ts'
 
 /** Octets of a store's key behind the name: type, class and flags. */
@@ -36,11 +35,9 @@ export class Published {
   }
 }
 
-/** An answer or a denial that says where it ends; not a failure, nor what has more to tell than records. */
-function isPlain(answer: Answer): boolean {
-  if (answer.options !== undefined) return false
-  if (answer.rcode === Rcode.NOERROR) return answer.answers > 0 || authorityHas(answer, Type.SOA)
-  return answer.rcode === Rcode.NXDOMAIN
+/** An answer or a denial; not a failure, nor what has more to tell than records. */
+function isPlain({ rcode, options }: Answer): boolean {
+  return options === undefined && (rcode === Rcode.NOERROR || rcode === Rcode.NXDOMAIN)
 }
 
 /** The question that a key of the store stands for. */
