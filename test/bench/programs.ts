@@ -15,7 +15,7 @@ export const serverTitles: Readonly<Record<ServerName, string>> = {
   minimal: 'Node: dgram, one fixed record',
   knot: 'Knot DNS, one UDP worker, the cluster as zone files',
   nsd: 'NSD, one server, the cluster as zone files',
-  portolan: 'portolan, answer threads',
+  portolan: 'portolan, answer threads (-udp-engine batch)',
   'portolan-dgram': "portolan on Node's sockets (-udp-engine dgram)",
   coredns: "CoreDNS, kubeadm's Corefile",
 }
@@ -89,7 +89,7 @@ export function findPrograms(choice: Choice): { programs: Program[]; notes: stri
   if (!isBuilt && !choice.sources)
     notes.push('portolan is measured from its sources: there is no dist/ (build it with --dist)')
   for (const [name, flags] of [
-    ['portolan', []],
+    ['portolan', ['-udp-engine', 'batch']],
     ['portolan-dgram', ['-udp-engine', 'dgram']],
   ] as const) {
     const profile = choice.profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${choice.profiles}`]

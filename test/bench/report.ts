@@ -100,12 +100,14 @@ function clusterLines({ size, source, results, memory, startups, programming }: 
 }
 
 function speedTable(results: readonly Result[]): string[] {
+  const zoneServer = results.some(({ server }) => server === 'nsd') ? 'nsd' : 'knot'
+  const others = ['bare', zoneServer, 'coredns'] as const
   return table([
-    ['', 'CPU us/query', 'x bare', 'x knot', 'x coredns', 'queries/s', 'lost', ...latencyHeads()],
+    ['', 'CPU us/query', ...others.map(than => `x ${than}`), 'queries/s', 'lost', ...latencyHeads()],
     ...results.map(result => [
       result.server,
       result.speed!.cpuPerQuery.toFixed(2),
-      ...(['bare', 'knot', 'coredns'] as const).map(than => ratioOf(results, result, than)?.toFixed(2) ?? '-'),
+      ...others.map(than => ratioOf(results, result, than)?.toFixed(2) ?? '-'),
       grouped(result.speed!.perSecond),
       percent(result.speed!.lost),
       ...result.latency.flatMap(latencyCells),
