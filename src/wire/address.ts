@@ -1,7 +1,7 @@
 /**
  * Network addresses between their text form and the octets that records carry.
  */
-import { isIP, isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { keyFromText, type NameKey } from './name.ts'
 import { Type } from './types.ts'
@@ -11,10 +11,34 @@ import { Type } from './types.ts'
  * IPv4-mapped IPv6 address is the IPv4 address it stands for, as Go has it.
  */
 export function addressOctets(text: string): Uint8Array | undefined {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number)
+  const bits = ipv4Bits(text)
+  if (bits !== undefined) return Uint8Array.of(bits >>> 24, (bits >>> 16) & 255, (bits >>> 8) & 255, bits & 255)
   if (isIP(text) === 0 || text.includes('%')) return undefined
   const address = ipaddr.IPv6.parse(text)
   return Uint8Array.from((address.isIPv4MappedAddress() ? address.toIPv4Address() : address).toByteArray())
+}
+
+/**
+ * The 32 bits of an IPv4 address, as a signed number; undefined where the text is none (octets with leading zeros are not). By far the
+ * most addresses are such, and Node's own test and taking apart take several times as long.
+ */
+export function ipv4Bits(text: string): number | undefined {
+  let bits = 0
+  let octet = -1
+  let dots = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x2e && octet >= 0) {
+      bits = (bits << 8) | octet
+      octet = -1
+      dots++
+      continue
+    }
+    if (code < 0x30 || code > 0x39 || octet === 0) return undefined
+    octet = Math.max(octet, 0) * 10 + code - 0x30
+    if (octet > 255) return undefined
+  }
+  return dots === 3 && octet >= 0 ? (bits << 8) | octet : undefined
 }
 
 /** The record type that carries an address of so many octets. */

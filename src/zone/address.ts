@@ -1,5 +1,5 @@
 /** Addresses as labels of endpoint and pod names, and as keys. Their octets and reverse names are in `wire/address.ts`. */
-import { addressOctets, reverseName } from '../wire/address.ts'
+import { addressOctets, ipv4Bits, reverseName } from '../wire/address.ts'
 import { isWithin, keyFromText, labelsOf, type NameKey } from '../wire/name.ts'
 
 /** The zones that hold the names of addresses (RFC 1035 section 3.5, RFC 3596 section 2.5). */
@@ -13,32 +13,11 @@ export type AddressKey = number | string
 
 /** Undefined for what is no address: slices may hold names. */
 export function addressKey(text: string): AddressKey | undefined {
-  const short = plainIPv4(text)
-  if (short !== undefined) return short
+  const bits = ipv4Bits(text)
+  if (bits !== undefined) return bits
   const octets = addressOctets(text)
   if (octets === undefined) return undefined
   return octets.length === 4 ? Buffer.from(octets).readInt32BE() : Buffer.from(octets).toString('latin1')
-}
-
-/** Nearly all addresses are of this kind; `addressOctets` takes four times as long. */
-function plainIPv4(text: string): number | undefined {
-  let bits = 0
-  let octet = -1
-  let dots = 0
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i)
-    if (code === 0x2e && octet >= 0) {
-      bits = (bits << 8) | octet
-      octet = -1
-      dots++
-      continue
-    }
-    // With a leading zero it is not plain.
-    if (code < 0x30 || code > 0x39 || octet === 0) return undefined
-    octet = Math.max(octet, 0) * 10 + code - 0x30
-    if (octet > 255) return undefined
-  }
-  return dots === 3 && octet >= 0 ? (bits << 8) | octet : undefined
 }
 
 export function reverseNameOf(address: AddressKey): NameKey {

@@ -15,7 +15,7 @@ import { type RareNameOptions, rareItems } from './rare-names.ts'
 import { answerOf } from './rdata.ts'
 import { ReverseNames } from './reverse.ts'
 import { NOTHING, namespaceOf, Selection, type SelectionOptions, type Shown } from './selection.ts'
-import { type Item, type ServiceName, sameName, samePorts, serviceNames } from './service-names.ts'
+import { type Item, rareEndpointItems, type ServiceName, sameItems, samePorts, serviceNames } from './service-names.ts'
 import { MemoryStore, type ZoneStore } from './store.ts'
 
 export interface ZoneOptions extends RareNameOptions, SelectionOptions {
@@ -106,7 +106,7 @@ export class ClusterZones implements Projection {
     const labels = labelsOf(key.slice(0, key.length - zone.origin.length))
     const items = isReverse(zone.origin) ? undefined : rareItems(labels, this.#selection, this.#options)
     if (items === undefined) return zone.nxdomain(key.length)
-    return zone.answer(this.#compile(items, Below.CLOSED, labels, zone, key), type, key.length)
+    return zone.answer(this.#compile(items, Below.CLOSED, labels, zone, key.length), type, key.length)
   }
 
   /** The services that have this address among their ready endpoints. */
@@ -154,11 +154,13 @@ export class ClusterZones implements Projection {
     const after = this.#selection.of(key)
     if (after.service || after.slices.length > 0) this.#shown.set(key, after)
     else this.#shown.delete(key)
-    const changed = this.#updateNames(this.#names(before), this.#names(after))
-    const moved = this.#options.zonal && topologyOf(before) !== topologyOf(after)
-    return this.#reverse.update(key, before, after) || changed || moved
+    let changed = this.#updateNames(this.#names(before), this.#names(after))
+    changed ||= this.#options.zonal && topologyOf(before) !== topologyOf(after)
+    changed ||= this.#rareEndpointsChange(key, before, after)
+    return this.#reverse.update(key, before, after) || changed
   }
 
+  /** By what stands in front of the origin, as keys have it. */
   #names({ service, slices, exposed }: Shown): Map<string, ServiceName> {
     const names = new Map<string, ServiceName>()
     if (!service || !exposed) return names
@@ -174,36 +176,46 @@ export class ClusterZones implements Projection {
     for (const [relative, name] of after) {
       const known = before.get(relative)
       // One endpoint of a thousand changes at a time: what stands behind the other names is the same.
-      if (known && sameName(known, name)) {
-        changed ||= name.labels.length === OWN_NAME && !samePorts(known.items, name.items)
-        continue
-      }
-      for (const zone of this.#forward) changed = this.#updateName(zone, relative, known, name) || changed
+      const same = known?.below === name.below && sameItems(known.items, name.items)
+      if (!same) changed = this.#putName(relative, name) || changed
+      else if (name.labels.length === OWN_NAME) changed ||= !samePorts(known.items, name.items)
     }
-    for (const [relative, name] of before) {
-      if (after.has(relative)) continue
-      for (const zone of this.#forward) changed = this.#updateName(zone, relative, name, undefined) || changed
+    for (const relative of before.keys()) {
+      if (!after.has(relative)) changed = this.#putName(relative, undefined) || changed
     }
     return changed
   }
 
-  /** True when the name answers something else than before. */
-  #updateName(
-    zone: OriginZone,
-    relative: string,
-    before: ServiceName | undefined,
-    after: ServiceName | undefined,
-  ): boolean {
-    const key = (relative + zone.origin) as NameKey
-    if (key.length > MAX_NAME) return false
-    const compiled = after && !after.rare ? this.#nodeOf(after, zone, key) : undefined
-    if (compiled || (before && !before.rare)) return zone.put(key, compiled)
-    if (before === undefined || after === undefined) return true
-    return !sameNode(this.#nodeOf(before, zone, key), this.#nodeOf(after, zone, key))
+  #putName(relative: string, name: ServiceName | undefined): boolean {
+    let changed = false
+    for (const zone of this.#forward) {
+      const key = (relative + zone.origin) as NameKey
+      if (key.length > MAX_NAME) continue
+      changed = zone.put(key, name && this.#nodeOf(name, zone, key)) || changed
+    }
+    return changed
   }
 
   #nodeOf({ labels, items, below }: ServiceName, zone: OriginZone, key: NameKey): Node {
-    return items.length > 0 ? this.#compile(items, below, labels, zone, key) : absent(below)
+    return items.length > 0 ? this.#compile(items, below, labels, zone, key.length) : absent(below)
+  }
+
+  /** Whether a name of an endpoint answers something else than before, of those that are made when they are asked for. */
+  #rareEndpointsChange(key: Key, before: Shown, after: Shown): boolean {
+    const items = ({ service, slices, exposed }: Shown) =>
+      service && exposed ? rareEndpointItems(service, slices, this.#options) : new Map<string, readonly Item[]>()
+    const old = items(before)
+    const fresh = items(after)
+    // What differs in one zone differs in all.
+    const zone = this.#forward[0]
+    if (zone === undefined || old.size !== fresh.size) return zone !== undefined
+    const labels = [after.service?.name ?? '', namespaceOf(key), 'svc']
+    const node = (items: readonly Item[]) => this.#compile(items, Below.CLOSED, labels, zone, MAX_NAME)
+    for (const [label, now] of fresh) {
+      const known = old.get(label)
+      if (known === undefined || !(sameItems(known, now) || sameNode(node(known), node(now)))) return true
+    }
+    return false
   }
 
   #compile(
@@ -211,7 +223,7 @@ export class ClusterZones implements Projection {
     below: number,
     labels: readonly string[],
     zone: OriginZone,
-    { length: nameLength }: NameKey,
+    nameLength: number,
   ): Node {
     const place = { base: labels.slice(-OWN_NAME), origin: zone.originName, nameLength, ttl: this.#options.ttl }
     return compileNode(items, below, place)

@@ -4,9 +4,8 @@ import { Below, Verdict } from '../table/layout.ts'
 import { addressOctets } from '../wire/address.ts'
 import type { Answer } from '../wire/answer.ts'
 import { nameFromText, nameOf } from '../wire/name.ts'
-import type { Record } from '../wire/record.ts'
 import { Type } from '../wire/types.ts'
-import { addressAnswer, addressRecord, answerOf, nameRecord, type SrvTarget, srvRecord } from './rdata.ts'
+import { addressAnswer, answerOf, nameRecord, type SrvTarget, srvAnswer } from './rdata.ts'
 import type { Item } from './service-names.ts'
 import { sameEntry } from './store.ts'
 
@@ -67,7 +66,7 @@ export interface Place {
 export function compileNode(items: readonly Item[], below: number, place: Place): Node {
   const { nameLength, ttl } = place
   const addresses = addressesOf(items)
-  const srv = srvAnswer(items, addresses, place)
+  const srv = srvOf(items, addresses, place)
   const targets = new Set(items.filter(({ host }) => !addresses.has(host)).map(({ host }) => host))
   const external = targets.size > 0 ? externalOf(addresses, targets) : undefined
   const types: TypeEntry[] = []
@@ -105,30 +104,43 @@ function externalOf(addresses: ReadonlyMap<string, Uint8Array>, hosts: ReadonlyS
  * One SRV record for each target and port, with the addresses of the targets. The weight is 100 shared among all addressed items,
  * before doubles are left out, and at least 1.
  */
-function srvAnswer(
+function srvOf(
   items: readonly Item[],
   addresses: ReadonlyMap<string, Uint8Array>,
   { base, origin, nameLength, ttl }: Place,
 ): Answer | undefined {
-  const addressed = items.filter(({ host }) => addresses.has(host))
-  const weight = Math.max(1, Math.floor(100 / addressed.length))
-  const records = new Map<string, SrvTarget>()
-  const glue = new Map<string, Record>()
-  for (const { host, port, endpoint } of addressed) {
+  const common = nameOf(base, origin)
+  if (common === undefined) return undefined
+  const targets = new Map<string, Target | undefined>()
+  const ports: { port: number; target: SrvTarget }[] = []
+  const glue: { octets: Uint8Array; target: SrvTarget }[] = []
+  let addressed = 0
+  for (const { host, port, endpoint } of items) {
+    const octets = addresses.get(host)
+    if (octets === undefined) continue
+    addressed++
     if (port === -1) continue
-    const target = nameOf(endpoint === '' ? base : [...endpoint.split('.'), ...base], origin)
+    if (!targets.has(endpoint)) targets.set(endpoint, targetOf(endpoint, common))
+    const target = targets.get(endpoint)
     if (target === undefined) continue
-    if (!records.has(`${endpoint}/${port}`)) records.set(`${endpoint}/${port}`, { weight, port, target })
-    if (!glue.has(`${endpoint}/${host}`)) {
-      glue.set(`${endpoint}/${host}`, addressRecord(target, addresses.get(host)!, ttl))
-    }
+    if (!target.ports.has(port)) ports.push({ port, target })
+    if (!target.hosts.has(host)) glue.push({ octets, target })
+    target.ports.add(port)
+    target.hosts.add(host)
   }
-  if (records.size === 0) return undefined
-  return answerOf(
-    [...records.values()].map(record => srvRecord(record, ttl)),
-    [...glue.values()],
-    nameLength,
-  )
+  const weight = Math.max(1, Math.floor(100 / addressed))
+  return ports.length > 0 ? srvAnswer({ weight, ports, glue }, ttl, nameLength) : undefined
+}
+
+interface Target extends SrvTarget {
+  readonly ports: Set<number>
+  readonly hosts: Set<string>
+}
+
+/** Undefined where the name would be too long. */
+function targetOf(endpoint: string, common: Uint8Array): Target | undefined {
+  const name = endpoint === '' ? common : nameOf(endpoint.split('.'), common)
+  return name && { name, own: name.length - common.length, at: 0, ports: new Set(), hosts: new Set() }
 }
 
 /** Whether two nodes say the same, byte for byte. */

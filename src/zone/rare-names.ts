@@ -42,7 +42,7 @@ function serviceItems(
   const service = selection.service(key)
   if (service === undefined) return undefined
   const slices = selection.slices(key)
-  if (left.length === 1) return some(rareEndpointItems(service, slices, options, left[0]!))
+  if (left.length === 1) return rareEndpointItems(service, slices, options).get(left[0]!)
   if (left.length === 2) {
     const [port, protocol] = left.map(label => label.replace(/^_/, '')) as [string, string]
     return some(portItems(service, slices, options, { port, protocol }))

@@ -93,24 +93,23 @@ export class ReverseNames {
 
   #updateEndpoints(key: Key, before: Shown, after: Shown): boolean {
     if (before.slices === after.slices && before.reversed === after.reversed) return false
-    const old = this.#labels(before.slices)
     const fresh = this.#labels(after.slices)
-    let changed = false
-    const note = (address: AddressKey) => {
-      // Where it is a cluster address too, no endpoint's name counts.
-      changed ||= this.#clusters.get(address).length === 0 && this.#zoneOf(reverseNameOf(address)) !== undefined
+    const old = this.#labels(before.slices)
+    for (const address of old.keys()) if (!fresh.has(address)) this.#endpoints.delete(address, key)
+    for (const address of fresh.keys()) if (!old.has(address)) this.#endpoints.add(address, key)
+
+    const said = before.reversed ? old : NO_LABELS
+    const says = after.reversed ? fresh : NO_LABELS
+    for (const [address, labels] of says) {
+      if (said.get(address)?.join() !== labels.join() && this.#isEndpoint(address)) return true
     }
-    for (const [address, labels] of old) {
-      const now = fresh.get(address)
-      if (now === undefined) this.#endpoints.delete(address, key)
-      if (before.reversed && !(after.reversed && now?.join() === labels.join())) note(address)
-    }
-    for (const address of fresh.keys()) {
-      const known = old.has(address)
-      if (!known) this.#endpoints.add(address, key)
-      if (after.reversed && !(before.reversed && known)) note(address)
-    }
-    return changed
+    for (const address of said.keys()) if (!says.has(address) && this.#isEndpoint(address)) return true
+    return false
+  }
+
+  /** Whether the names of endpoints are what an address has: not where it is a cluster address too. */
+  #isEndpoint(address: AddressKey): boolean {
+    return this.#clusters.get(address).length === 0 && this.#zoneOf(reverseNameOf(address)) !== undefined
   }
 
   /** The labels that ready endpoints with an address have, in front of the service's own name. */
@@ -149,6 +148,8 @@ export class ReverseNames {
     return answerOf(records, [], length)
   }
 }
+
+const NO_LABELS: ReadonlyMap<AddressKey, readonly string[]> = new Map()
 
 function clusterAddresses({ service, reversed }: Shown): Set<AddressKey> {
   const addresses = reversed ? (service?.clusterIPs ?? []) : []

@@ -24,10 +24,8 @@ export interface ServiceName {
   readonly labels: readonly string[]
   /** Empty where there is no such name, although there are names below it. */
   readonly items: readonly Item[]
-  /** How names behave that stand below it, are not among the service's names, and may yet be made when asked: bits of `Below`. */
+  /** Which names below it may yet be made when they are asked for: bits of `Below`. */
   readonly below: number
-  /** Nobody is expected to ask for it: it is made when somebody does. */
-  readonly rare: boolean
 }
 
 export interface NamingOptions {
@@ -68,8 +66,9 @@ export function endpointLabel(
 }
 
 /**
- * All names of a service but those that have no end: ports in wild spellings (`_._tcp`, `http.tcp`), which `portItems` gives, and
- * topology zones, which `zonalItems` gives.
+ * The names of a service that are compiled. Others are made when they are asked for: endpoints of a service that has an address
+ * of its own (`rareEndpointItems`), ports in wild spellings such as `_._tcp` or `http.tcp` (`portItems`), topology zones
+ * (`zonalItems`).
  */
 export function serviceNames(
   service: Service,
@@ -80,28 +79,40 @@ export function serviceNames(
   const base = [service.name, service.namespace, 'svc']
   if (service.type === 'ExternalName') {
     const items = externalItems(service)
-    return items.length > 0 ? [{ labels: base, items, below: Below.TWO_LABELS, rare: false }] : []
+    return items.length > 0 ? [{ labels: base, items, below: Below.TWO_LABELS }] : []
   }
   const { headless } = service
   const zonal = options.zonal && headless
-  const endpoints = endpointItems(slices, options)
-  const items = itemsOf(service, endpoints)
+  const items = itemsOf(service, headless ? endpointItems(slices, options) : [])
   const names: ServiceName[] = []
-  for (const [label, group] of Map.groupBy(endpoints, ({ endpoint }) => endpoint.toLowerCase())) {
-    if (!isEndpointLabel(label)) continue
-    names.push({ labels: [label, ...base], items: group, below: belowEndpoint(label, zonal), rare: !headless })
-  }
   const below =
-    (names.length > 0 && !headless ? Below.ONE_LABEL : 0) |
+    (!headless && hasEndpointNames(slices, options) ? Below.ONE_LABEL : 0) |
     (items.length > 0 ? Below.TWO_LABELS : 0) |
     (zonal ? Below.MORE_LABELS : 0)
   // A headless service without a ready endpoint has no name of its own.
-  if (items.length > 0 || below !== Below.CLOSED) names.push({ labels: base, items, below, rare: false })
+  if (items.length > 0 || below !== Below.CLOSED) names.push({ labels: base, items, below })
+  for (const [label, group] of headless ? byEndpoint(items) : []) {
+    names.push({ labels: [label, ...base], items: group, below: belowEndpoint(label, zonal) })
+  }
   for (const [spelling, group] of Map.groupBy(items, portLabels)) {
-    if (spelling === '') continue
-    names.push({ labels: [...spelling.split('/'), ...base], items: group, below: Below.CLOSED, rare: false })
+    if (spelling !== '') names.push({ labels: [...spelling.split('/'), ...base], items: group, below: Below.CLOSED })
   }
   return names
+}
+
+function byEndpoint(items: readonly Item[]): Map<string, Item[]> {
+  const groups = Map.groupBy(items, ({ endpoint }) => endpoint.toLowerCase())
+  for (const label of groups.keys()) if (!isEndpointLabel(label)) groups.delete(label)
+  return groups
+}
+
+function hasEndpointNames(slices: readonly EndpointSlice[], options: NamingOptions): boolean {
+  return slices.some(slice =>
+    slice.endpoints.some(
+      endpoint =>
+        endpoint.ready && endpoint.addresses.some(host => isEndpointLabel(endpointLabel(endpoint, host, options))),
+    ),
+  )
 }
 
 /** A pod's name may have dots: as one label it cannot be asked for, though SRV targets spell it. */
@@ -115,17 +126,17 @@ function belowEndpoint(label: string, zonal: boolean): number {
   return ports | (zonal && label === ZONAL_LABEL ? Below.TWO_LABELS | Below.MORE_LABELS : 0)
 }
 
-/** What the name of an endpoint stands for, where it is made when it is asked; empty where there is none. */
+/** What the names of endpoints stand for that are made when they are asked for, by label in lower case. */
 export function rareEndpointItems(
   service: Service,
   slices: readonly EndpointSlice[],
   options: NamingOptions,
-  label: string,
-): Item[] {
+): ReadonlyMap<string, readonly Item[]> {
   const compiled = service.headless || service.type === 'ExternalName'
-  if (compiled || !isEndpointLabel(label) || isHidden(service, slices, options)) return []
-  return endpointItems(slices, options).filter(({ endpoint }) => endpoint.toLowerCase() === label)
+  return compiled || isHidden(service, slices, options) ? NONE : byEndpoint(endpointItems(slices, options))
 }
+
+const NONE: ReadonlyMap<string, readonly Item[]> = new Map()
 
 /** What a name with a port and a protocol stands for, in any spelling that CoreDNS takes; empty where nothing matches. */
 export function portItems(
@@ -153,12 +164,8 @@ export function zonalItems(slices: readonly EndpointSlice[], options: NamingOpti
   return endpointItems(inZone, options)
 }
 
-/** Whether two names are made the same way from the same. */
-export function sameName(one: ServiceName, other: ServiceName): boolean {
-  return one.rare === other.rare && one.below === other.below && sameItems(one.items, other.items)
-}
-
-function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
+/** Whether two lists stand for the same answers. */
+export function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
   return (
     some.length === others.length &&
     some.every(({ host, port, endpoint }, i) => {
