@@ -161,6 +161,17 @@ t.test('memory that cannot be had', async t => {
   libc.munmap(memory.address, 4096)
 })
 
+t.test('a batch costs the memory that its messages take, not what they might', async t => {
+  const resident = () => Number(/^Rss: +(\d+) kB/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1])
+  const socket = open(t)
+  const client = await testClient(t)
+  for (let i = 0; i < 64; i++) await client.send('?', socket.port, '127.0.0.1')
+  const before = resident()
+  const { batch } = testBatch(t)
+  t.strictSame(echo(batch, socket.fd), { received: 64, sent: 64 })
+  t.ok(resident() - before < 2048, `${resident() - before} kB of ${BATCH_MEMORY >> 10}`)
+})
+
 t.test('what is freed is gone for this thread, not a hole in its memory', async t => {
   const sender = new Sender(libc, new Uint32Array(ERRNOS))
   sender.close()

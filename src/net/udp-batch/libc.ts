@@ -26,6 +26,7 @@ export interface Libc {
   /** The number of a network interface; 0 where there is none of that name. */
   readonly if_nametoindex: (name: string) => number
   readonly mmap: (at: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint
+  readonly madvise: (address: bigint, length: number, advice: number) => number
   readonly munmap: (address: bigint, length: number) => number
   readonly errno: () => number
   /** The memory at an address, for as long as it is mapped. */
@@ -97,6 +98,7 @@ function bindings(koffi: typeof import('koffi')): Libc {
     close: library.func('int close(int)'),
     if_nametoindex: library.func('uint if_nametoindex(const char *)'),
     mmap: library.func('void *mmap(void *, size_t, int, int, int, long)'),
+    madvise: library.func('int madvise(void *, size_t, int)'),
     munmap: library.func('int munmap(void *, size_t)'),
     errno: koffi.errno,
     view: koffi.view,

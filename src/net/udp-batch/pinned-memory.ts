@@ -6,6 +6,7 @@ import { checked, type Libc, SystemError } from './libc.ts'
 
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_ANONYMOUS = 0x22
+const MADV_NOHUGEPAGE = 15
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn
 
 /** Pages of zeros. Those that are never touched cost nothing, and `free` gives all of them back to the system. */
@@ -21,6 +22,8 @@ export class PinnedMemory {
   constructor(libc: Libc, octets: number) {
     this.address = libc.mmap(null, octets, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
     if (this.address === MAP_FAILED) throw new SystemError('mmap', libc.errno(), `of ${octets} octets`)
+    // In huge pages a touched octet would cost 2 MiB. Who refuses this has none.
+    libc.madvise(this.address, octets, MADV_NOHUGEPAGE)
     this.view = libc.view(this.address, octets)
     this.#libc = libc
     this.#octets = octets
