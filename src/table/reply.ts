@@ -4,12 +4,14 @@
  */
 import { ECHOED_FLAGS, OPT_SIZE, writeOpt } from '../wire/finish.ts'
 import { Bit, HEADER } from '../wire/types.ts'
-import { MOST_SHUFFLED } from './finder.ts'
 import { AS_STORED, type Found, ownerEnd, recordEnd } from './found.ts'
 import { Rotation } from './layout.ts'
 import type { Lookup } from './lookup.ts'
 import type { Question } from './question.ts'
 import { type Random, shuffle } from './shuffle.ts'
+
+/** More records of eleven octets, which is the least, no message has. */
+const MOST_RECORDS = Math.floor(65_535 / 11)
 
 export class ReplyWriter {
   readonly #octets: Uint8Array
@@ -17,8 +19,8 @@ export class ReplyWriter {
   readonly #lookup: Lookup
   readonly #random: Random
   /** Where each record starts in the arena and the last ends, and the order in which they are told. */
-  readonly #starts = new Int32Array(MOST_SHUFFLED + 1)
-  readonly #order = new Uint16Array(MOST_SHUFFLED)
+  readonly #starts = new Int32Array(MOST_RECORDS + 1)
+  readonly #order = new Uint16Array(MOST_RECORDS)
   /** Records that were kept, and where the last of them ends in the reply. */
   #kept = 0
   #end = 0
