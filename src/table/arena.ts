@@ -2,11 +2,11 @@
  * The allocator of the shared memory: blocks of whole units, of any size. It knows nothing of readers; what it is given back must
  * not be looked at by anyone any more.
  *
- * Free blocks stand in lists by size: one list for each size below 32 units, above that eight for each doubling. A request takes the
- * first block of the first list all of whose blocks suffice, and gives back what it does not need; a block that becomes free grows
- * together with free neighbours at once (M. Masmano et al., "TLSF", 2004). Both are a few steps whatever the arena holds. Blocks
- * are never larger than asked for, a free one never has a free neighbour, and at most an eighth of a fitting block is overlooked: in
- * practice a seventh of the arena is lost to gaps (`test/table/arena.test.ts` holds it below a third under churn of all sizes).
+ * Free blocks stand in lists by size: one list for each size below 32 units, above that eight for each doubling. A request takes a
+ * block of its own list if one of the first there suffices, else the first of the next list, and gives back what it does not need; a
+ * block that becomes free grows together with free neighbours at once (after M. Masmano et al., "TLSF", 2004). Both are a few
+ * steps, whatever the arena holds. No block is larger than was asked for and no free one has a free neighbour, which is what bounds
+ * the gaps: `test/table/arena.test.ts` holds the arena below 5/4 of what was in use at most, under churn of all sizes.
  */
 import { UNIT, UNITS } from './layout.ts'
 
@@ -15,6 +15,8 @@ const EXACT = 32
 const STEPS = 8
 const EXACT_BITS = 5
 const STEP_BITS = 3
+/** How many blocks of a list are looked at for one that suffices. */
+const LOOKS = 16
 const LISTS = EXACT + STEPS * (32 - EXACT_BITS)
 
 /** Words of a free block's first unit; in the last word of its last one stands the size again. */
@@ -82,13 +84,25 @@ export class Arena {
   }
 
   #take(units: number): number {
-    const list = this.#listFrom(listHolding(units))
-    if (list < 0) return 0
-    const ref = this.#firsts[list]!
+    const ref = this.#find(units)
+    if (ref === 0) return 0
     const size = this.words[(ref << 2) + Free.SIZE]!
     this.#remove(ref)
     if (size > units) this.#insert(ref + units, size - units)
     return ref
+  }
+
+  /** A free block that suffices, or 0. */
+  #find(units: number): number {
+    const { words } = this
+    const own = listOf(units)
+    let ref = this.#firsts[own]!
+    for (let i = 0; i < LOOKS && ref !== 0; i++) {
+      if (words[(ref << 2) + Free.SIZE]! >= units) return ref
+      ref = words[(ref << 2) + Free.NEXT]!
+    }
+    const list = this.#listFrom(own + 1)
+    return list < 0 ? 0 : this.#firsts[list]!
   }
 
   /** The first list from `list` on that is not empty, or -1. */
@@ -148,8 +162,7 @@ export class Arena {
 
   /** Makes room for a block of so many units; false at the limit. */
   #grow(units: number): boolean {
-    // An eighth more, as blocks are looked for in the lists above their own.
-    const more = Math.max(units + (units >> STEP_BITS) + 1, this.#units >> STEP_BITS, LEAST_GROWTH)
+    const more = Math.max(units, this.#units >> 3, LEAST_GROWTH)
     const total = Math.min(this.#units + more, this.#limit)
     if (total === this.#units) return false
     this.#growTo(total)
@@ -174,9 +187,4 @@ function listOf(size: number): number {
   if (size < EXACT) return size
   const exponent = 31 - Math.clz32(size)
   return EXACT + (exponent - EXACT_BITS) * STEPS + ((size >>> (exponent - STEP_BITS)) & (STEPS - 1))
-}
-
-/** The first list all of whose blocks have that size or more. */
-function listHolding(size: number): number {
-  return size < EXACT ? size : listOf(size + (1 << (31 - Math.clz32(size) - STEP_BITS)) - 1)
 }

@@ -54,7 +54,8 @@ export interface CacheSpace extends Space {
   /**
    * Keeps the answer to a question of class IN from now on until its life ends; `ageMs` is how old it is already. `answer` has
    * `ttl` (seconds) on all records, and is spelled for `key` in the letter case of `name`. False where it cannot be kept: the
-   * memory that caches may take is used up, or the answer is too large.
+   * memory that caches may take is used up, the answer is too large, or the space is closed. An older answer to the question is gone
+   * in any case.
    */
   put(question: CacheQuestion, answer: Answer, life: { readonly ttl: number; readonly ageMs: number }): boolean
   remove(question: CacheQuestion): void

@@ -139,6 +139,7 @@ function readAnswer(words: Int32Array, octets: Uint8Array, entry: number, at: nu
     body,
     starts: startsOf(body, answers + authorities + additionals),
     nameLength: body.length === 0 ? 0 : nameLength,
+    options: undefined,
   }
 }
 
