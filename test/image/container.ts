@@ -129,6 +129,12 @@ export class Container {
     return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1]?.replaceAll('\t', ' ') ?? ''
   }
 
+  /** The files of the image that are mapped into the process's memory: programs and libraries, once each. */
+  get mapped(): string {
+    const maps = readFileSync(`/proc/${this.#pid}/maps`, 'utf8')
+    return [...new Set(maps.match(/\/\S+$/gm))].join('\n')
+  }
+
   /** The options that the root file system is mounted with. */
   get rootOptions(): string {
     const mounts = readFileSync(`/proc/${this.#pid}/mountinfo`, 'utf8').split('\n')

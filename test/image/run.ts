@@ -77,6 +77,7 @@ async function serves(root: string): Promise<void> {
     const denial = await dig(container, protocol, 'none.shop.svc.cluster.local', 'A')
     check(`NXDOMAIN over ${protocol}`, denial, /status: NXDOMAIN.*\scluster\.local\.\s+\d+\s+IN\s+SOA\s/s)
   }
+  check('UDP goes in batches, with what dist/ has for it', container.mapped, /\/node_modules\/.*\/koffi\.node$/m)
   check('health', await get(container, ':8080/health'), /^200 OK/)
   check(
     'metrics count the queries',
