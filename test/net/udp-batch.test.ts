@@ -1,7 +1,12 @@
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
-import { Header, MSG_DONTWAIT } from '../../src/net/udp-batch/layout.ts'
+import { BATCH_MEMORY } from '../../src/net/udp-batch/batch.ts'
+import { Header, MSG_DONTWAIT, SO_RCVTIMEO, SOL_SOCKET } from '../../src/net/udp-batch/layout.ts'
 import { EAGAIN, EINVAL, EMSGSIZE, type Libc } from '../../src/net/udp-batch/libc.ts'
 import { ORIGIN, readOrigin } from '../../src/net/udp-batch/origin.ts'
+import { PinnedMemory } from '../../src/net/udp-batch/pinned-memory.ts'
 import { Poll } from '../../src/net/udp-batch/poll.ts'
 import { counted, echo, libc, open, testBatch, testClient, testSender, textOf } from '../helpers/udp-batch.ts'
 
@@ -176,6 +181,30 @@ t.test('waiting: for a request, until the time is up, and until it is woken', as
   t.strictSame(echo(batch, socket.fd), { received: 1, sent: 1 })
   t.equal((await client.received()).text, 'after')
 })
+
+t.test(
+  'another thread waits, and its successor in the same memory; a wake ends waits that have no other end',
+  async t => {
+    const socket = open(t)
+    libc.setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, new Int32Array(4), 16)
+    const memory = new PinnedMemory(libc, BATCH_MEMORY)
+    const client = await testClient(t)
+    for (const [wanted, act] of [
+      ['request', () => client.send('request', socket.port, '127.0.0.1')],
+      [0, () => socket.wake()],
+    ] as const) {
+      const workerData = { fd: socket.fd, address: memory.address }
+      const thread = new Worker(new URL('./udp-batch-waiter.ts', import.meta.url), { workerData })
+      t.strictSame(await once(thread, 'message'), ['waits'])
+      // Long enough for it to be waiting, most of the time; it makes no difference to what must come.
+      await pause(20)
+      await act()
+      t.strictSame(await once(thread, 'message'), [wanted])
+      t.strictSame(await once(thread, 'exit'), [0])
+    }
+    memory.free()
+  },
+)
 
 t.test('what comes right behind the end of a wait is received, and nothing is sent to nobody', async t => {
   const [socket, other] = [open(t), open(t)]
