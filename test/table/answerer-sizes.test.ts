@@ -77,3 +77,24 @@ for (const rotate of [false, true]) {
     }
   })
 }
+
+t.test('replies of just so many octets, to clients that take as many, one less or one more', async t => {
+  const answering = new Answering()
+  const zone = answering.addZone()
+  const key = keyOf('filled.cluster.local')
+  answering.cuts = [{ ...plainCut, suffix: ORIGIN, zone }]
+  for (const size of [511, 512, 513, 1232, 2047, 2048, 2049, 65_279]) {
+    // Header, question, OPT, and two records with an owner of two octets.
+    const rdata = new Uint8Array(size - 12 - key.length - 4 - 11 - 16 - 12).fill(size)
+    const filler = { owner: 0, type: Type.NULL, class: Class.IN, ttl: 30, rdata }
+    const answer = encode({ answers: [address(0, 1), filler], authorities: [], additionals: [] }, key.length)
+    const types = [{ type: Type.NULL, verdict: Verdict.ANSWER, answer }] as const
+    answering.put(zone, key, { other: Verdict.NODATA, below: 0, types })
+    for (const taken of [size - 1, size, size + 1]) {
+      const request = requestFor(nameFromKey(key), Type.NULL, { edns: { size: taken } })
+      const { got, wanted } = answering.both(request)
+      t.same(got, wanted)
+      t.equal(got.length, Math.max(taken, 512) < size ? size - rdata.length - 12 : size)
+    }
+  }
+})

@@ -71,6 +71,11 @@ interface ModelZone {
   negative: ((length: number) => Answer) | undefined
 }
 
+interface Told {
+  readonly query: Query
+  readonly answer: Answer
+}
+
 interface Kept {
   readonly answer: Answer
   readonly name: Uint8Array
@@ -159,13 +164,13 @@ export class Answering {
    * What the answerer makes of the packet in a slot of `capacity` octets. Throws where it wrote outside the slot, or into a
    * request that it did not answer.
    */
-  answer(packet: Uint8Array, transport: Transport = Transport.UDP4, capacity = 65_535): Outcome {
+  answer(packet: Uint8Array, transport: Transport = Transport.UDP4, capacity = 65_535, elapsed = 0): Outcome {
     const { octets } = this
     octets.fill(GUARD)
     octets.set(packet, SLOT_AT)
     this.answerer.begin(this.nowMs)
     const length = this.answerer.answer(this.directory, SLOT_AT, packet.length, capacity, transport)
-    this.answerer.end(0)
+    this.answerer.end(elapsed)
     const touched = length > 0 ? Math.max(length, packet.length) : 0
     const slot = octets.subarray(SLOT_AT, SLOT_AT + touched)
     if (length > capacity) throw new Error(`a reply of ${length} octets in a slot of ${capacity}`)
@@ -179,18 +184,26 @@ export class Answering {
 
   /** What the reply ought to be, or that there is none. */
   expected(packet: Uint8Array, transport: Transport = Transport.UDP4): Outcome {
+    const told = this.told(packet, transport)
+    if (typeof told === 'string') return told
+    const out = Buffer.alloc(65_535)
+    return out.subarray(0, finish(told.query, told.answer, out))
+  }
+
+  /** What the model answers, and to which query: the one in the packet, with the size that its reply is cut to. */
+  told(packet: Uint8Array, transport: Transport): Told | 'drop' | 'ask' {
     const query = readQuery(Buffer.from(packet), peers[transport])
     if (!(query instanceof Query)) return query.rcode === undefined ? 'drop' : 'ask'
     if (query.class !== Class.IN || query.opcode !== 0 || (query.edns && query.edns.version !== 0)) return 'ask'
     const cut = this.#cuts.find(({ suffix }) => isWithin(query.key, suffix as NameKey))!
-    const answer = cut.ask ? undefined : this.#find(query, cut)
-    if (answer === undefined || (cut.rotate && rotationOf(answer) === Rotation.REBUILD)) return 'ask'
-    const rotated = cut.rotate ? roundRobin(answer, query, () => this.#chances[1].below(2 ** 32) / 2 ** 32) : answer
+    const found = cut.ask ? undefined : this.#find(query, cut)
+    if (found === undefined || (cut.rotate && rotationOf(found) === Rotation.REBUILD)) return 'ask'
     const { edns } = query
-    const told =
-      edns && cut.size > 0 && edns.size > cut.size ? query.with({ edns: { ...edns, size: cut.size } }) : query
-    const out = Buffer.alloc(65_535)
-    return out.subarray(0, finish(told, rotated, out))
+    const lower = edns !== undefined && cut.size > 0 && edns.size > cut.size
+    return {
+      query: lower ? query.with({ edns: { ...edns, size: cut.size } }) : query,
+      answer: cut.rotate ? roundRobin(found, query, () => this.#chances[1].below(2 ** 32) / 2 ** 32) : found,
+    }
   }
 
   #find(query: Query, cut: Cut): Answer | undefined {
