@@ -1,0 +1,17 @@
+import t from 'tap'
+import { newSeed } from '../wire/random.ts'
+import { VARIANTS } from './corefiles.ts'
+import { obeyed } from './law.ts'
+
+t.test('the answer table changes nothing but who answers', async t => {
+  const seed = newSeed(t)
+  const deadline = performance.now() + 6_000
+  const goesOn = () => performance.now() < deadline
+  const course = { seed, from: seed % VARIANTS, variants: VARIANTS, requests: 150, directory: t.testdir(), goesOn }
+  const found = await obeyed(course)
+  t.equal(found.difference, undefined, `seed ${seed}`)
+  const share = (part: number, whole: number) => `${part} of ${whole} (${Math.round((100 * part) / whole)} %)`
+  t.comment(`answered from the table: ${share(found.answered, found.requests)}`)
+  t.comment(`where nothing is hidden: ${share(found.plainAnswered, found.plainRequests)}`)
+  t.ok(found.plainAnswered > found.plainRequests * 0.4, 'much is answered from the table')
+})
