@@ -1,6 +1,6 @@
 /**
- * `npm run build`: makes `dist/`, which is all that the package and the image need besides Node: the program and the library with
- * their dependencies inside, koffi beside them, the library's types, each plugin's README where `portolan plugins NAME` looks for
+ * `npm run build`: makes `dist/`, which is all that the package and the image need besides Node: the program, its answer
+ * threads and the library with their dependencies inside, koffi beside them, the library's types, each plugin's README where `portolan plugins NAME` looks for
  * it, and the licences of what is bundled.
  */
 import { execFileSync } from 'node:child_process'
@@ -30,7 +30,11 @@ const clientNodeIsPure: Plugin = {
 async function bundle(): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: { portolan: 'src/main.ts', index: 'src/index.ts' },
+    entryPoints: {
+      portolan: 'src/main.ts',
+      index: 'src/index.ts',
+      'answer-thread': 'src/server/answer-threads/thread.ts',
+    },
     outdir: DIST,
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,

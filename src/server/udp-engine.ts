@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly metrics: Metrics
   /** Absent where everything is answered by `respond`. */
   readonly table: PublishedTable | undefined
+  /** The module that threads run instead of their own: tests have threads that fail. */
+  readonly entry?: URL
 }
 
 export interface UdpEngine {

@@ -49,10 +49,11 @@ export async function load(options: LoadOptions): Promise<Load> {
   return {
     answered: () => Atomics.load(counter, 0),
     async stop() {
-      const result = once(worker, 'message')
+      // Both from before: the last message and the end may come together.
+      const [result, ended] = [once(worker, 'message'), once(worker, 'exit')]
       worker.postMessage('stop')
       const [told] = (await result) as [LoadResult]
-      await once(worker, 'exit')
+      await ended
       return told
     },
   }

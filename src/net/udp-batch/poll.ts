@@ -6,12 +6,12 @@ import type { Libc } from './libc.ts'
 const WAIT_MS = 200
 
 export class Poll {
-  readonly #libc: Libc
+  readonly #libc: Pick<Libc, 'poll' | 'errno'>
   readonly #entries: Int32Array
   readonly #count: number
 
   /** `fds` are numbered in their order. */
-  constructor(libc: Libc, fds: readonly number[]) {
+  constructor(libc: Pick<Libc, 'poll' | 'errno'>, fds: readonly number[]) {
     this.#libc = libc
     this.#count = fds.length
     this.#entries = new Int32Array(fds.length * Pollfd.WORDS)

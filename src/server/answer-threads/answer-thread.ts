@@ -15,9 +15,8 @@ import { LOOK, type Orders, type ThreadData, type ThreadSocket, Word } from './s
 
 export interface AnswerThreadOptions {
   readonly libc: Libc
-  /** The module that is run, and what it gets besides `ThreadData`. */
+  /** The module that is run. */
   readonly entry: URL
-  readonly extra: object
   /** Absent where everything is passed on. */
   readonly table: PublishedTable | undefined
   readonly clock: Clock
@@ -100,11 +99,10 @@ export class AnswerThread {
   }
 
   #run(): void {
-    const { entry, extra, table } = this.#options
+    const { entry, table } = this.#options
     this.#runsSince = this.#options.clock.monotonic()
     const reader = table?.table.openReader()
     const workerData: ThreadData = {
-      ...extra,
       table:
         table && reader !== undefined && this.#counters
           ? { memory: table.table.memory, reader, counters: this.#counters.words }

@@ -34,9 +34,8 @@ export interface AnswerThreadsOptions {
   readonly restarted: () => void
   /** A thread is there, until the returned function is called. */
   readonly watch: (thread: AnswerThread) => () => void
-  /** The module that threads run instead of their own, and what it gets besides `ThreadData`. */
-  readonly entry?: URL | undefined
-  readonly extra?: object | undefined
+  /** The module that threads run instead of their own. */
+  readonly entry?: URL
 }
 
 /** The table's readers, but for the control thread's own and some to spare: a thread that fails has a successor at once. */
@@ -137,11 +136,10 @@ export class AnswerThreads {
   }
 
   #thread(): AnswerThread {
-    const { libc, clock, table, restarted, watch, entry = threadEntry(), extra = {} } = this.#options
+    const { libc, clock, table, restarted, watch, entry = threadEntry() } = this.#options
     const thread: AnswerThread = new AnswerThread({
       libc,
       entry,
-      extra,
       table,
       clock,
       look: everything => this.#look(reader, everything),

@@ -10,14 +10,8 @@ import { AnswerThreads, MOST_THREADS } from './answer-threads.ts'
 import { BatchListener } from './batch-listener.ts'
 import { EngineMetrics } from './engine-metrics.ts'
 
-export interface BatchEngineOptions extends EngineOptions {
-  /** For tests: what threads run instead of their own module, and what it is given. */
-  readonly entry?: URL
-  readonly extra?: object
-}
-
 export class BatchEngine implements UdpEngine {
-  readonly #options: BatchEngineOptions
+  readonly #options: EngineOptions
   readonly #libc: Libc
   readonly #sender: Sender
   readonly #threads: AnswerThreads
@@ -26,7 +20,7 @@ export class BatchEngine implements UdpEngine {
   #flushing = false
 
   /** Rejects, with a reason that fits into a line of the log, where there cannot be threads. */
-  static async start(threads: number, options: BatchEngineOptions): Promise<BatchEngine> {
+  static async start(threads: number, options: EngineOptions): Promise<BatchEngine> {
     const support = await batchSupport()
     if (!support.ok) throw new PortolanError('PORTOLAN_UDP_BATCH', support.reason)
     const engine = new BatchEngine(support.libc, options)
@@ -39,7 +33,7 @@ export class BatchEngine implements UdpEngine {
     return engine
   }
 
-  private constructor(libc: Libc, options: BatchEngineOptions) {
+  private constructor(libc: Libc, options: EngineOptions) {
     const failures = new Uint32Array(ERRNOS)
     this.#options = options
     this.#libc = libc

@@ -14,8 +14,8 @@ import type { RingWriter } from './ring.ts'
 import { LOOK, type Orders, type ThreadSocket, Word } from './shared.ts'
 
 export interface LoopOptions {
-  readonly libc: Libc
-  readonly batch: Batch
+  readonly libc: Pick<Libc, 'poll' | 'errno'>
+  readonly batch: Pick<Batch, keyof Batch>
   /** Without one everything is passed on. */
   readonly answerer: Pick<Answerer, 'begin' | 'answer' | 'end'> | undefined
   readonly ring: RingWriter
