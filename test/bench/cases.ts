@@ -85,4 +85,11 @@ export const liveCases = {
 } as const
 export type LiveCase = keyof typeof liveCases
 
-export const caseNames: readonly string[] = [...loadCases.map(({ name }) => name), ...Object.keys(liveCases)]
+/** Some time after the start, and as long after all load. */
+export const memoryCase = 'memory'
+
+export const caseNames: readonly string[] = [
+  ...loadCases.map(({ name }) => name),
+  memoryCase,
+  ...Object.keys(liveCases),
+]

@@ -33,7 +33,7 @@ export function panelsOf({ clusters, programs }: Report): Panel[] {
   const cpu = (result: Result) => result.speed?.cpuPerQuery
   const p99 = (result: Result) => result.latency.at(-1)?.p99Ms
   const resident = (server: ServerName) =>
-    answerers.includes(server) ? undefined : memory.find(each => each.server === server)?.residentMb
+    answerers.includes(server) ? undefined : memory.find(each => each.server === server)?.afterLoad.residentMb
   const panels: Panel[] = [
     {
       title: 'CPU time per query: A, AAAA, SRV, PTR and search-path misses',

@@ -29,10 +29,17 @@ export interface ClusterReport {
   readonly source: string
   /** Those of the changing cluster too. */
   readonly results: readonly Result[]
-  /** Some time after all load. */
-  readonly memory: readonly (Memory & { readonly server: ServerName; readonly settledSeconds: number })[]
+  readonly memory: readonly SettledMemory[]
   readonly startups: Live['startups']
   readonly programming: Live['programming']
+}
+
+/** What a server holds a while after the cluster is known, and a while after all load. */
+export interface SettledMemory {
+  readonly server: ServerName
+  readonly seconds: number
+  readonly afterStart: Memory
+  readonly afterLoad: Memory
 }
 
 export function reportText({ load, rounds, seconds, machine, loadAverageAtEnd, ...rest }: Report): string {
@@ -92,8 +99,13 @@ function clusterLines({ size, source, results, memory, startups, programming }: 
     memory.length === 0
       ? []
       : table([
-          [`memory ${memory[0]!.settledSeconds} s after all load`, 'resident', 'peak'],
-          ...memory.map(({ server, residentMb, peakMb }) => [server, mb(residentMb), mb(peakMb)]),
+          [`memory, ${memory[0]!.seconds} s later`, 'after start', 'after load', 'peak'],
+          ...memory.map(({ server, afterStart, afterLoad }) => [
+            server,
+            mb(afterStart.residentMb),
+            mb(afterLoad.residentMb),
+            mb(afterLoad.peakMb),
+          ]),
         ]),
   ]
   return sections.filter(lines => lines.length > 0).flatMap(lines => ['', ...lines])

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { messageOf, PortolanError } from '../../src/errors.ts'
 import { freePort, startBackground } from '../oracle/background.ts'
 import { findPeers, type Peers } from '../oracle/peers.ts'
-import { caseNames, type LiveCase, liveCases, loadCases } from './cases.ts'
+import { caseNames, type LiveCase, liveCases, loadCases, memoryCase } from './cases.ts'
 import { followedObjects } from './change.ts'
 import { chart } from './chart.ts'
 import { ownClient } from './client.ts'
@@ -48,7 +48,7 @@ const usage = `usage: npm run bench -- [options]
   --endpoints N  endpoints of each (default 10)
   --seconds N    how long each load lasts (default 3)
   --rounds N     how often all is measured; medians are told (default 5)
-  --settle N     seconds after all load until memory is read (default 60)
+  --settle N     seconds after start, and after all load, until memory is read (default 60)
   --quick        one round of one second on 1,000 services, memory after 5 s
   --case NAME    only this case (may be given more than once): ${caseNames.join(' ')}
   --only NAME    only this server (may be given more than once): ${serverNames.join(' ')}
@@ -198,12 +198,13 @@ async function bench(): Promise<void> {
     }
 
     async function sideBySide(): Promise<{ results: ClusterReport['results']; memories: ClusterReport['memory'] }> {
-      if (loads.length === 0) return { results: [], memories: [] }
+      const settles = cases.includes(memoryCase)
+      if (loads.length === 0 && !settles) return { results: [], memories: [] }
       await using stack = new AsyncDisposableStack()
       const servers: RunningServer[] = []
       const mix = mixedQuestions(entries)
       const step = Math.max(1, Math.floor(mix.length / checkedQuestions))
-      for (const program of wanted.filter(({ name }) => loads.some(each => each.servers.includes(name)))) {
+      for (const program of wanted.filter(({ name }) => settles || loads.some(each => each.servers.includes(name)))) {
         say(`starting ${program.name}`)
         const server = stack.use(await startServer(program, site))
         servers.push(server)
@@ -214,10 +215,21 @@ async function bench(): Promise<void> {
             records,
           )
       }
-      const results = await measureAll(plan, loads, servers)
-      say(`memory is read in ${settle} s`)
-      await sleep(settle * 1000, undefined, { signal })
-      const memories = servers.map(({ name, pid }) => ({ server: name, settledSeconds: settle, ...memory(pid) }))
+      const settled = async () => {
+        if (!settles) return []
+        say(`memory is read in ${settle} s`)
+        await sleep(settle * 1000, undefined, { signal })
+        return servers.map(({ pid }) => memory(pid))
+      }
+      const before = await settled()
+      const results = loads.length === 0 ? [] : await measureAll(plan, loads, servers)
+      const after = await settled()
+      const memories = before.map((afterStart, n) => ({
+        server: servers[n]!.name,
+        seconds: settle,
+        afterStart,
+        afterLoad: after[n]!,
+      }))
       return { results, memories }
     }
   }

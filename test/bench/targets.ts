@@ -35,7 +35,6 @@ export function targetsOf({ results, memory, startups, programming }: ClusterRep
   const cpu = (server: ServerName, which: string) => found(results, server, which)?.speed?.cpuPerQuery
   const at = (server: ServerName, which: string, rate: number): Latency | undefined =>
     found(results, server, which)?.latency.find(each => each.rate === rate)
-  const resident = (server: ServerName) => memory.find(each => each.server === server)?.residentMb
   const wait = `p99 at ${busyRate}/s`
   return [
     ...cpuTargets.map(([of, [server, which], most]) =>
@@ -57,8 +56,14 @@ export function targetsOf({ results, memory, startups, programming }: ClusterRep
       5,
       'ms',
     ),
-    limit('memory after load', resident(subject), 170, 'MiB'),
-    ratio('memory after load, to coredns', resident(subject), resident('coredns'), 1),
+    ...(['afterStart', 'afterLoad'] as const).flatMap(when => {
+      const what = `memory, settled after ${when === 'afterStart' ? 'start' : 'load'}`
+      const resident = (server: ServerName) => memory.find(each => each.server === server)?.[when].residentMb
+      return [
+        limit(what, resident(subject), 170, 'MiB'),
+        ratio(`${what}, to coredns`, resident(subject), resident('coredns'), 1),
+      ]
+    }),
     limit('ready after start', startups.find(({ server }) => server === subject)?.readySeconds, 2, 's'),
   ].filter(target => target !== undefined)
 }
