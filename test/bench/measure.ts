@@ -72,6 +72,7 @@ export async function measureAll(
   servers: readonly RunningServer[],
 ): Promise<Result[]> {
   const { rounds, generator, say } = plan
+  if (cases.length === 0) return []
   const files = new QuestionFiles(plan)
   const measured = cases
     .filter(({ tcp }) => !tcp || generator.canTcp)

@@ -6,38 +6,26 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { messageOf, PortolanError } from '../../src/errors.ts'
 import { freePort, startBackground } from '../oracle/background.ts'
 import { findPeers, type Peers } from '../oracle/peers.ts'
-import { caseNames, type LiveCase, liveCases, loadCases, memoryCase } from './cases.ts'
-import { followedObjects } from './change.ts'
+import { caseNames } from './cases.ts'
 import { chart } from './chart.ts'
 import { ownClient } from './client.ts'
-import { apiCluster, manifestsCluster } from './cluster.ts'
-import { clusterOf, objectsOf, probesOf, type Size } from './data.ts'
+import type { Size } from './data.ts'
 import { dnsperf } from './dnsperf.ts'
-import { measureLive } from './live.ts'
 import { machine } from './machine.ts'
-import { measureAll, type Plan } from './measure.ts'
+import { type MeasuredCluster, measureCluster } from './measure-cluster.ts'
 import { panelsOf } from './panels.ts'
-import { memory } from './process.ts'
-import { findPrograms, type Program, type ServerName, serverNames, serverTitles } from './programs.ts'
-import { mixedQuestions } from './questions.ts'
-import { type ClusterReport, grouped, type Report, reportText } from './report.ts'
-import { checkAnswers, type RunningServer, type Site, startServer } from './servers.ts'
+import { type ServerName, serverNames, serverTitles } from './programs.ts'
+import { grouped, type Report, reportText } from './report.ts'
 import { targetsOf } from './targets.ts'
-import { zoneRecords, zonesOf } from './zone.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Of all services: their addresses are from a range that large. */
 const mostEndpoints = 1_000_000
-/** Codes that no question should get. */
-const failureCodes = ['SERVFAIL', 'REFUSED', 'FORMERR', 'NOTIMP']
-/** Every server has to answer that many questions of the mix rightly before it is measured. */
-const checkedQuestions = 500
 /** Above this load average others use the machine too. */
 const idleLoad = 0.5
 /** Clusters other than the largest are asked these alone, unless cases are named. */
@@ -124,19 +112,37 @@ async function bench(): Promise<void> {
   stack.use(startBackground(process.execPath, [upstreamProgram, String(upstream)], join(folder, 'upstream.log')))
 
   const before = machine()
+  const { sources, profile: profiles } = flags
+  const measured: MeasuredCluster[] = []
+  for (const size of sizes) {
+    const plan = {
+      generator,
+      rounds,
+      seconds,
+      settle,
+      folder,
+      upstream,
+      only,
+      sources,
+      profiles,
+      say,
+      signal: stop.signal,
+    }
+    const own = cases ?? (size === sizes[0] ? caseNames : smallCases)
+    measured.push(
+      await measureCluster(size, { ...plan, cases: own, peers: typeof peers === 'string' ? undefined : peers }),
+    )
+  }
+  const programs = new Map(measured.flatMap(each => each.programs.map(program => [program.name, program])))
+  const clusters = measured.map(({ report }) => report)
   const notes = [
     ...(before.loadAverage > idleLoad
       ? [`the machine is not idle: load average ${before.loadAverage.toFixed(1)}; ratios hold better than figures`]
       : []),
     ...(typeof peers === 'string' ? [`CoreDNS, and what changes, are not measured: ${peers}`] : []),
     ...(generator.canTcp ? [] : ['TCP is not measured: dnsperf is not installed']),
+    ...new Set(measured.flatMap(each => each.notes)),
   ]
-  const programs = new Map<ServerName, Program>()
-  const clusters: ClusterReport[] = []
-  for (const size of sizes) {
-    const own = cases ?? (size === sizes[0] ? caseNames : smallCases)
-    clusters.push(await measureCluster(size, own))
-  }
   const report: Report = {
     load: generator.name,
     rounds,
@@ -146,93 +152,11 @@ async function bench(): Promise<void> {
     programs: Array.from(programs.values(), ({ name, version }) => ({ name, title: serverTitles[name], version })),
     clusters,
     targets: targetsOf(clusters[0]!),
-    notes: [...new Set(notes)],
+    notes,
   }
   process.stdout.write(reportText(report))
   if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(report, null, 2)}\n`)
   if (flags.svg !== undefined) await writeFile(flags.svg, chart(panelsOf(report), footOf(report)))
-
-  async function measureCluster(size: Size, cases: readonly string[]): Promise<ClusterReport> {
-    const { signal } = stop
-    const entries = clusterOf(size)
-    const records = zoneRecords(entries)
-    const own = join(folder, String(size.services))
-    await using stack = new AsyncDisposableStack()
-    const objects = [...objectsOf(entries), ...followedObjects()]
-    const cluster = stack.use(
-      typeof peers === 'string'
-        ? await manifestsCluster(objects, folder)
-        : await apiCluster(peers, objects, signal, say),
-    )
-    const available = findPrograms({
-      coredns: typeof peers === 'string' ? undefined : peers.coredns,
-      sources: flags.sources,
-      profiles: flags.profile,
-      folder,
-      zones: () => zonesOf(records),
-    })
-    notes.push(...available.notes)
-    const wanted = available.programs.filter(({ name }) => only?.includes(name) ?? true)
-    for (const program of wanted) programs.set(program.name, program)
-    const site: Site = { folder: own, cluster: cluster.option, upstream, probes: probesOf(entries), signal }
-    const plan: Plan = { entries, generator, rounds, seconds, folder: own, signal, say }
-
-    const loads = loadCases.filter(({ name }) => cases.includes(name))
-    const { results, memories } = await sideBySide()
-    const changing = (Object.keys(liveCases) as LiveCase[]).filter(name => cases.includes(name))
-    const live =
-      cluster.live && changing.length > 0 ? await measureLive(plan, changing, wanted, site, cluster.live) : undefined
-    const all = [...results, ...(live?.results ?? [])]
-    notes.push(
-      ...all.flatMap(({ server, case: which, codes }) =>
-        failureCodes.filter(code => codes[code]).map(code => `${server} ${which}: ${codes[code]} ${code}`),
-      ),
-    )
-    return {
-      size,
-      source: cluster.name,
-      results: all,
-      memory: memories,
-      startups: live?.startups ?? [],
-      programming: live?.programming ?? [],
-    }
-
-    async function sideBySide(): Promise<{ results: ClusterReport['results']; memories: ClusterReport['memory'] }> {
-      const settles = cases.includes(memoryCase)
-      if (loads.length === 0 && !settles) return { results: [], memories: [] }
-      await using stack = new AsyncDisposableStack()
-      const servers: RunningServer[] = []
-      const mix = mixedQuestions(entries)
-      const step = Math.max(1, Math.floor(mix.length / checkedQuestions))
-      for (const program of wanted.filter(({ name }) => settles || loads.some(each => each.servers.includes(name)))) {
-        say(`starting ${program.name}`)
-        const server = stack.use(await startServer(program, site))
-        servers.push(server)
-        if (program.knows !== 'nothing')
-          await checkAnswers(
-            server,
-            mix.filter((_, n) => n % step === 0),
-            records,
-          )
-      }
-      const settled = async () => {
-        if (!settles) return []
-        say(`memory is read in ${settle} s`)
-        await sleep(settle * 1000, undefined, { signal })
-        return servers.map(({ pid }) => memory(pid))
-      }
-      const before = await settled()
-      const results = loads.length === 0 ? [] : await measureAll(plan, loads, servers)
-      const after = await settled()
-      const memories = before.map((afterStart, n) => ({
-        server: servers[n]!.name,
-        seconds: settle,
-        afterStart,
-        afterLoad: after[n]!,
-      }))
-      return { results, memories }
-    }
-  }
 }
 
 function footOf({ clusters, machine, rounds }: Report): string {
