@@ -25,13 +25,16 @@ export interface UdpOptions extends Endpoint {
 const WATCH_EVERY = 32
 const WATCHED_AFTER_FAILURE = 10_000
 
+/** More queries than a receive buffer holds: what is read on `close` at most. */
+const MOST_WAITING = 32_768
+
 interface BoundSocket extends Bound {
   readonly socket: Socket
 }
 
 /**
- * A UDP listener. It binds without any option to share the port, so that a second server on it is noticed. What arrives after
- * `close` is dropped; replies that cannot be sent are counted in the log.
+ * A UDP listener. It binds without any option to share the port, so that a second server on it is noticed. What had arrived
+ * before `close` is answered; replies that cannot be sent are counted in the log.
  */
 export function udpListener(options: UdpOptions): UdpListener {
   return new DgramListener(options)
@@ -41,6 +44,7 @@ class DgramListener implements UdpListener {
   readonly protocol = 'udp'
   readonly #options: UdpOptions
   #sockets: BoundSocket[] = []
+  #received = 0
   /** Replies that are still being made. */
   #pending = 0
   #settled: (() => void) | undefined
@@ -77,11 +81,21 @@ class DgramListener implements UdpListener {
   }
 
   async #close(graceMs: number): Promise<void> {
-    if (this.#pending > 0) {
-      await atMost(this.#options.clock, graceMs, new Promise<void>(resolve => (this.#settled = resolve)))
-    }
+    await atMost(this.#options.clock, graceMs, this.#settle())
     this.#over = true
     for (const socket of this.#sockets) socket.close()
+  }
+
+  /** Resolves when what had arrived is read and answered. */
+  async #settle(): Promise<void> {
+    const most = this.#received + MOST_WAITING
+    let seen: number
+    do {
+      seen = this.#received
+      // The first turn may be one that has looked at the sockets already.
+      for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
+    } while (this.#received > seen && seen < most)
+    if (this.#pending > 0) await new Promise<void>(resolve => (this.#settled = resolve))
   }
 
   #serve({ socket, port: localPort }: BoundSocket, respond: Respond): void {
@@ -104,7 +118,8 @@ class DgramListener implements UdpListener {
     socket.on('error', error => this.#failed(error))
     socket.on('message', (packet, from) => {
       // Nothing can be sent to port 0: only a forged packet comes from there.
-      if (this.#closing || from.port === 0) return
+      if (from.port === 0) return
+      this.#received++
       const address = plainAddress(from.address)
       const reply = respond(packet, { protocol: 'udp', address, port: from.port, localAddress, localPort })
       if (reply instanceof Promise) {
