@@ -45,8 +45,8 @@ export class Connection {
     this.#clock = clock
   }
 
-  /** The body of a list request. */
-  async list(parameters: Record<string, string>, signal: AbortSignal): Promise<string> {
+  /** The body of a list request, as it arrives. */
+  async *list(parameters: Record<string, string>, signal: AbortSignal): AsyncGenerator<Buffer> {
     const identity = await this.#credentials.identity()
     const { host, server } = identity
     const asked = this.#clock.monotonic()
@@ -55,7 +55,7 @@ export class Connection {
     this.#metrics.waited((started - asked) / 1000, host)
     try {
       const response = await this.#request(identity, 'list', parameters, signal)
-      return await text(this.#chunks(response, answerMs, server.origin), pageBytes)
+      yield* limited(this.#chunks(response, answerMs, server.origin), pageBytes)
     } finally {
       this.#metrics.took((this.#clock.monotonic() - started) / 1000, host)
     }
@@ -93,7 +93,7 @@ export class Connection {
       leave()
     }
     if (response.statusCode === 200) return response
-    const body = await text(this.#chunks(response, answerMs, origin), errorBytes)
+    const body = await text(limited(this.#chunks(response, answerMs, origin), errorBytes))
     throw this.#refused(refusal(response, body, verb, this.#resource))
   }
 
@@ -162,14 +162,18 @@ export class Connection {
   }
 }
 
-async function text(chunks: AsyncIterable<Buffer>, limit: number): Promise<string> {
-  const pieces: Buffer[] = []
+async function* limited(chunks: AsyncIterable<Buffer>, limit: number): AsyncGenerator<Buffer> {
   let length = 0
-  for await (const piece of chunks) {
-    length += piece.length
+  for await (const chunk of chunks) {
+    length += chunk.length
     if (length > limit) throw new ApiFailure('failed', `the API server sent more than ${limit} bytes`)
-    pieces.push(piece)
+    yield chunk
   }
+}
+
+async function text(chunks: AsyncIterable<Buffer>): Promise<string> {
+  const pieces: Buffer[] = []
+  for await (const piece of chunks) pieces.push(piece)
   return Buffer.concat(pieces).toString('utf8')
 }
 

@@ -12,6 +12,7 @@ import type { Counter } from '../../observe/metrics.ts'
 import type { Connection } from './connection.ts'
 import { ApiFailure, failureOf, statusFailure } from './failure.ts'
 import { LineBuffer } from './line-buffer.ts'
+import { ListSplitter } from './list-splitter.ts'
 import type { Reports } from './reports.ts'
 import type { Resource } from './resource.ts'
 
@@ -89,8 +90,11 @@ export class Reflector {
     const replacement = into.replace(resource.kind)
     let skipped = 0
     for (let next = ''; ; ) {
-      const page = readPage(await connection.list({ limit: String(pageSize), continue: next }, signal))
-      skipped = await this.#apply(page.items, replacement, skipped, signal)
+      const list = new ListSplitter()
+      for await (const chunk of connection.list({ limit: String(pageSize), continue: next }, signal)) {
+        skipped = await this.#apply(list.push(chunk), replacement, skipped, signal)
+      }
+      const page = readFrame(list.end())
       next = page.next
       if (next !== '') continue
       replacement.done()
@@ -102,7 +106,7 @@ export class Reflector {
 
   /** Returns how many objects of the list have been skipped so far. */
   async #apply(
-    items: readonly unknown[],
+    items: readonly string[],
     replacement: Replacement,
     skipped: number,
     signal: AbortSignal,
@@ -110,7 +114,7 @@ export class Reflector {
     for (let start = 0; start < items.length; start += stretch) {
       const objects: ClusterObject[] = []
       for (const item of items.slice(start, start + stretch)) {
-        const object = this.#trim(item, skipped < namedProblems)
+        const object = this.#trim(readObject(item), skipped < namedProblems)
         if (object) objects.push(object)
         else skipped++
       }
@@ -198,20 +202,20 @@ export function backoffMs(failures: number, random: Random): number {
   return (ceiling / 2) * (1 + random())
 }
 
-interface Page {
-  readonly items: readonly unknown[]
+interface Frame {
   readonly version: string
   /** Token of the next page; empty after the last one. */
   readonly next: string
 }
 
-function readPage(text: string): Page {
+/** What stands around the items of a page. */
+function readFrame(text: string): Frame {
   const { items, metadata } = readObject(text) as {
     items?: unknown
     metadata?: { resourceVersion?: string; continue?: string }
   }
   if (metadata?.resourceVersion === undefined || !(Array.isArray(items) || items === null)) throw notApi(text)
-  return { items: items ?? [], version: metadata.resourceVersion, next: metadata.continue ?? '' }
+  return { version: metadata.resourceVersion, next: metadata.continue ?? '' }
 }
 
 function readEvent(line: string): Event {
