@@ -40,12 +40,10 @@ export class Blocks {
     control[Control.EPOCH] = 1
   }
 
-  /** A new block with these words, whose number fills whole units; its word `UNITS` is set. Nobody sees it yet. */
+  /** A new block with these words, which fill whole units and say so in the word `UNITS`. Nobody sees it yet. */
   make(words: Int32Array): number {
-    const ref = this.allocate(words.length >> 2)
-    const at = ref << 2
-    this.arena.words.set(words, at)
-    this.arena.words[at + UNITS] = words.length >> 2
+    const ref = this.allocate(words[UNITS]!)
+    this.arena.words.set(words, ref << 2)
     return ref
   }
 

@@ -7,8 +7,8 @@ import { Control, DELETED, EMPTY, Entry, Index, MAX_PROBES } from './layout.ts'
 
 const LEAST_CAPACITY = 1024
 /**
- * With half of the slots in use, an absent name costs 2.5 probes and the longest run of slots is about as long as look-ups go; with
- * 60 % it is twice as long. A new index has a quarter to a third in use.
+ * With half of the slots in use the longest run of them is shorter than look-ups go, and an absent name costs 2.5 loads; with 60 %
+ * it may be longer, and those are 3.6. A new index has a third in use at most.
  */
 const FULL = 1 / 2
 const ROOM = 3

@@ -49,7 +49,7 @@ export class Lookup {
 
   /** The same by the words that an entry starts with; `meta` is 0 for zones, of which that word is no part of the key. */
   find(key: number, meta: number, name: DataView, at: number, length: number): number {
-    const hash = hashOf(this.#key0, this.#key1, key, meta, name, at, length)
+    const hash = this.hash(key, meta, name, at, length)
     const index = this.block(Atomics.load(this.control, Control.ROOT))
     let words = this.words
     const slots = index + Index.SLOTS

@@ -31,7 +31,7 @@ export class Store {
   readonly index: TableIndex
   readonly lookup: Lookup
   readonly block = new BlockWriter()
-  /** Octets and number of the entries of caches. */
+  /** Octets of the entries of caches. */
   cacheOctets = 0
   readonly #options: StoreOptions
   /** The name that is looked for; look-ups read up to three octets behind it. */

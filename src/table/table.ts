@@ -3,6 +3,7 @@
  * side; how it is read stands in `reader.ts`, how both go together in `README.md`.
  */
 import { randomBytes } from 'node:crypto'
+import { endianness } from 'node:os'
 import { PortolanError } from '../errors.ts'
 import type { Reclaim } from './blocks.ts'
 import type { CacheSpace, Directory, ZoneSpace } from './contract.ts'
@@ -52,6 +53,12 @@ export class AnswerTable {
   #serial = 0
 
   constructor(options: TableOptions = {}) {
+    if (endianness() !== 'LE') {
+      throw new PortolanError(
+        'PORTOLAN_TABLE_MACHINE',
+        'the answer table needs a machine whose words begin with the lowest octet',
+      )
+    }
     const { hashKey = randomBytes(8), now = sharedNow, limit = 2 ** 30 } = options
     const { cacheLimit = 2 ** 26, limboLimit = 2 ** 24, reclaim = 'epochs' } = options
     this.#now = now

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Blocks } from '../../src/table/blocks.ts'
-import { Control, LINE, MAX_READERS } from '../../src/table/layout.ts'
+import { Control, LINE, MAX_READERS, UNITS } from '../../src/table/layout.ts'
 
 const blocksOf = (limit = 2 ** 24) => {
   const control = new Int32Array(new SharedArrayBuffer(Control.WORDS * 4))
@@ -13,7 +13,7 @@ const readerOf = (control: Int32Array, number: number) => ({
   leave: () => Atomics.store(control, Control.READERS + number * LINE, 0),
 })
 
-const words = (count: number) => new Int32Array(count)
+const words = (count: number) => new Int32Array(count).fill(count >> 2, UNITS, UNITS + 1)
 
 t.test('without readers, what is retired is free at the end of the commit', async t => {
   const { blocks } = blocksOf()
