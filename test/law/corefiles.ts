@@ -1,4 +1,7 @@
 /** Corefiles that are worth comparing: every plugin before `kubernetes`, every mode of it, and every way to divide names among blocks. */
+import type { PluginDefinition } from '../../src/plugin/plugin.ts'
+import { REFUSED } from '../../src/wire/answer.ts'
+import { Type } from '../../src/wire/types.ts'
 import type { Chance } from '../wire/random.ts'
 
 const PODS = ['disabled', 'insecure', 'verified']
@@ -41,6 +44,8 @@ const BEFORE: Readonly<Record<string, string>> = {
   'hosts alone': 'hosts HOSTS svc.cluster.local in-addr.arpa up.test {\n fallthrough svc.cluster.local\n}\n cache',
   'hosts in the Corefile':
     'cache\n hosts HOSTS cluster.local {\n 10.0.0.9 pin.shop.svc.cluster.local\n 10.0.0.9 *.data.svc.cluster.local\n fallthrough\n}',
+  'a stranger before the cache': 'stranger\n cache',
+  'a stranger behind the cache': 'cache\n lodger',
   all: 'errors\n prometheus localhost:0\n log . {\n class denial\n}\n bufsize 1232\n loadbalance\n cache 30\n hosts HOSTS {\n fallthrough\n}',
 }
 
@@ -53,7 +58,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'one block': (before, kubernetes) => `.:53 {\n ${before}\n ${kubernetes(ORIGINS)}\n forward . up\n}\n`,
   'nothing behind': (before, kubernetes) => `.:53 {\n ${before}\n ${kubernetes('cluster.local')}\n}\n`,
   'stub domain': (before, kubernetes) =>
-    `.:53 {\n ${before}\n ${kubernetes(ORIGINS)}\n forward . up\n}\nshop.svc.cluster.local:53 {\n cache 10\n forward . up\n}\n`,
+    `.:53 {\n ${before}\n ${kubernetes(ORIGINS)}\n forward . up\n}\nshop.svc.cluster.local:53 {\n forward . up\n}\ndata.svc.cluster.local:53 {\n cache 10\n forward . up\n}\n`,
   'two zones': (before, kubernetes) =>
     `.:53 {\n ${before}\n ${kubernetes('cluster.local two.test svc.two.test 10.in-addr.arpa in-addr.arpa')}\n forward . up\n}\n`,
   'two blocks': (before, kubernetes) =>
@@ -71,14 +76,14 @@ export interface Variant {
   readonly isPlain: boolean
 }
 
-/** The nth of all, in an order in which neighbours have little in common. */
+/** The nth of all, which differ in lines and shape; the rest is left to chance. */
 export function variant(n: number, { below, pick }: Chance, hosts: string): Variant {
   const befores = Object.keys(BEFORE)
   const shapes = Object.keys(SHAPES)
   const before = befores[n % befores.length]!
-  const shape = shapes[(n + Math.floor(n / befores.length)) % shapes.length]!
-  const pods = PODS[n % PODS.length]!
-  const fallthrough = FALLTHROUGH[(n + Math.floor(n / 3)) % FALLTHROUGH.length]!
+  const shape = shapes[n % shapes.length]!
+  const pods = pick(PODS)
+  const fallthrough = pick(FALLTHROUGH)
   const more = below(3) === 0 ? pick(MORE) : ''
   const kubernetes = (origins: string) => `kubernetes ${origins} {\n pods ${pods}\n ${fallthrough}\n ${more}\n}`
   return {
@@ -98,3 +103,13 @@ export const HOSTS_FILE = `
 fd00::77 six.cluster.local
 10.0.0.78 *.wild.up.test *.kube-system.svc.cluster.local
 `
+
+/** Plugins that say nothing of themselves: they refuse some clients, and some types. */
+export const strangers: readonly PluginDefinition[] = ['stranger', 'lodger'].map(name => ({
+  name,
+  setup: () => ({
+    name,
+    handle: (query, next) =>
+      query.peer.address.includes(':') || query.type === Type.SRV ? { answer: REFUSED, plugin: name } : next(query),
+  }),
+}))

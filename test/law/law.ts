@@ -4,10 +4,12 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { PluginDefinition } from '../../src/plugin/plugin.ts'
+import { plugins } from '../../src/plugins/index.ts'
 import { Transport } from '../../src/table/counters.ts'
 import { testClock } from '../helpers/clock.ts'
 import { type Chance, chance } from '../wire/random.ts'
-import { HOSTS_FILE, type Variant, variant } from './corefiles.ts'
+import { HOSTS_FILE, strangers, type Variant, variant } from './corefiles.ts'
 import { change, smallCluster } from './objects.ts'
 import { randomRequest } from './requests.ts'
 import { Side } from './side.ts'
@@ -19,8 +21,9 @@ export interface Findings {
   /** What differs; the first thing says enough. */
   readonly difference: string | undefined
   readonly requests: number
-  /** How many of them were answered from the table; and of those to Corefiles that hide nothing. */
+  /** How many of them were answered from the table. */
   readonly answered: number
+  /** Of usual requests for names in the table, with Corefiles that hide nothing. */
   readonly plainRequests: number
   readonly plainAnswered: number
 }
@@ -51,7 +54,7 @@ export async function obeyed({
   const cluster = smallCluster()
   const upstream = new Upstream()
   const luck = new Luck()
-  const world = { clock, cluster, random: luck.random, plugins: [upstream.definition] }
+  const world = { clock, cluster, random: luck.random, plugins: inOrder(upstream.definition) }
   const sides = [new Side(world, true), new Side(world, false)] as const
   const [on, off] = sides
   const hosts = join(directory, 'hosts')
@@ -66,7 +69,8 @@ export async function obeyed({
 
   async function compare(asked: Variant): Promise<string | undefined> {
     const lines = [on.lines.length, off.lines.length] as const
-    const request = randomRequest(source, names)
+    const { packet: request, usual } = randomRequest(source, names)
+    const isPlain = asked.isPlain && usual !== undefined && names.includes(usual)
     const transport = source.pick(TRANSPORTS)
     const endpoint = source.below(2)
     const before = { asked: upstream.asked, answered: on.answered }
@@ -79,8 +83,8 @@ export async function obeyed({
       if (upstream.asked > before.asked) await new Promise(resolve => setImmediate(resolve))
     }
     found.requests++
-    if (asked.isPlain) found.plainRequests++
-    if (asked.isPlain) found.plainAnswered += on.answered - before.answered
+    if (isPlain) found.plainRequests++
+    if (isPlain) found.plainAnswered += on.answered - before.answered
     const [got, wanted] = replies.map(reply => reply?.toString('hex') ?? 'silence')
     const [logged, expected] = [on.lines.slice(lines[0]).join('\n'), off.lines.slice(lines[1]).join('\n')]
     if (got === wanted && logged === expected) return undefined
@@ -108,6 +112,16 @@ export async function obeyed({
   }
   for (const side of sides) await side.close()
   return { ...found, answered: on.answered }
+}
+
+/** The product's plugins, with the upstream in the place of `forward`, and strangers before the cache and before `kubernetes`. */
+function inOrder(forward: PluginDefinition): PluginDefinition[] {
+  const [early, late] = strangers as [PluginDefinition, PluginDefinition]
+  const before: Readonly<Record<string, PluginDefinition>> = { cache: early, kubernetes: late }
+  return plugins.flatMap(plugin => {
+    const stranger = before[plugin.name]
+    return [...(stranger ? [stranger] : []), plugin.name === forward.name ? forward : plugin]
+  })
 }
 
 function differing(asked: Variant, got: readonly string[], wanted: readonly string[]): string | undefined {

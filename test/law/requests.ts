@@ -128,6 +128,9 @@ const others: readonly NameKey[] = [...OTHERS, ...OUTSIDE]
   .concat(ADDRESSES.map(address => reverseName(addressOctets(address)!)))
 const kept: readonly NameKey[] = OUTSIDE.map(text => keyFromText(text)!)
 
+/** Asked again and again. */
+const hot: readonly NameKey[] = ['a.up.test', 'b.up.test'].map(text => keyFromText(text)!)
+
 /** Put in front of names, or in the place of their first label. */
 const LEFT = [
   ['nosuch'],
@@ -143,6 +146,7 @@ const LEFT = [
 ]
 
 function randomKey({ below, pick }: Chance, published: readonly NameKey[]): NameKey {
+  if (below(6) === 0) return pick(hot)
   const key = published.length > 0 && below(3) ? pick(published) : pick(below(3) ? others : kept)
   switch (below(8)) {
     case 0:
@@ -180,21 +184,36 @@ function spelled({ below }: Chance, key: NameKey): Uint8Array {
 
 const corpus = goodQueries()
 
+export interface Request {
+  readonly packet: Buffer
+  /** The name that it is as usual about; undefined where something about it is not usual. */
+  readonly usual: NameKey | undefined
+}
+
 /** Of eight requests, five are as clients send them; the rest have something about them that is less usual, or are broken. */
-export function randomRequest(source: Chance, published: readonly NameKey[]): Buffer {
+export function randomRequest(source: Chance, published: readonly NameKey[]): Request {
+  const kind = source.below(8)
+  if (kind === 0) return { packet: Buffer.from(damaged(corpus, source)), usual: undefined }
+  const key = randomKey(source, published)
+  return kind > 2
+    ? { packet: usualRequest(source, key), usual: key }
+    : { packet: unusualRequest(source, key), usual: undefined }
+}
+
+function usualRequest(source: Chance, key: NameKey): Buffer {
   const { below, pick } = source
-  const kind = below(8)
-  if (kind === 0) return Buffer.from(damaged(corpus, source))
-  const usual = kind > 2
-  const type = usual || below(2) ? pick(TYPES) : pick(RARE_TYPES)
-  const bits = usual || below(2) ? pick([Bit.RD, Bit.RD, Bit.RD | Bit.AD, Bit.RD | Bit.CD]) : below(0x10000) & ~Bit.QR
-  const edns = {
-    size: usual ? 1232 : pick(SIZES),
-    flags: usual ? pick([0, 0, DO]) : pick([0, DO, 0x7fff, 0xffff]),
-    options: usual ? [] : pick(OPTIONS),
-  }
-  const request = requestFor(spelled(source, randomKey(source, published)), type, below(2) ? { bits } : { bits, edns })
-  if (usual || below(2)) return request
+  const bits = pick([Bit.RD, Bit.RD, Bit.RD | Bit.AD, Bit.RD | Bit.CD])
+  const edns = { size: 1232, flags: pick([0, 0, DO]) }
+  return requestFor(spelled(source, key), pick(TYPES), below(2) ? { bits } : { bits, edns })
+}
+
+function unusualRequest(source: Chance, key: NameKey): Buffer {
+  const { below, pick } = source
+  const type = below(2) ? pick(TYPES) : pick(RARE_TYPES)
+  const bits = below(2) ? Bit.RD : below(0x10000) & ~Bit.QR
+  const edns = { size: pick(SIZES), flags: pick([0, DO, 0x7fff, 0xffff]), options: pick(OPTIONS) }
+  const request = requestFor(spelled(source, key), type, below(2) ? { bits } : { bits, edns })
+  if (below(2)) return request
   const nameEnd = HEADER + nameLength(request)
   switch (below(6)) {
     case 0:

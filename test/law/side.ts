@@ -6,7 +6,6 @@ import { logger } from '../../src/observe/logger.ts'
 import { metrics } from '../../src/observe/metrics.ts'
 import { COUNTER_WORDS, TrafficFolder } from '../../src/observe/traffic-folder.ts'
 import type { PluginDefinition } from '../../src/plugin/plugin.ts'
-import { plugins as known } from '../../src/plugins/index.ts'
 import { directoryOf } from '../../src/server/directory.ts'
 import { endpointText, Instance } from '../../src/server/instance.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
@@ -26,7 +25,6 @@ export interface World {
   readonly clock: TestClock
   readonly cluster: ClusterState
   readonly random: Random
-  /** In the place of the product's own of the same name. */
   readonly plugins: readonly PluginDefinition[]
 }
 
@@ -37,6 +35,7 @@ const CAPACITY = 65_535
 export class Side {
   readonly lines: string[] = []
   readonly metrics = metrics()
+  readonly #log = logger({ format: 'text', write: line => this.lines.push(line.trimEnd()) })
   /** How many requests were answered from the table, and how many were left to the chain. */
   answered = 0
   asked = 0
@@ -60,11 +59,10 @@ export class Side {
       corefile,
       { file: 'Corefile' },
       {
-        // The others keep their places in the order.
-        plugins: known.map(plugin => plugins.find(({ name }) => name === plugin.name) ?? plugin),
+        plugins,
         clock,
         random,
-        log: logger({ format: 'text', write: line => this.lines.push(line.trimEnd()) }),
+        log: this.#log,
         metrics: this.metrics,
         http: this.#http,
         resources: withCluster(generation, cluster),
@@ -103,15 +101,14 @@ export class Side {
       }
       this.asked++
     }
-    const log = logger({ format: 'text', write: line => this.lines.push(line.trimEnd()) })
     const panics = this.metrics.counter('coredns_panics_total', 'Errors of our own while answering.', []).of()
-    const respond = responder({ router: () => instance.router({ host, port })!, log, panics })
+    const respond = responder({ router: () => instance.router({ host, port })!, log: this.#log, panics })
     const peer = { ...peers[transport], localAddress: host === '' ? '192.0.2.53' : host, localPort: port }
     const reply = await respond(packet, peer)
     return reply && Buffer.from(reply)
   }
 
-  /** The names that stand in the table. */
+  /** The names that stand in the table, always in the same order. */
   names(): NameKey[] {
     return this.#table?.names() ?? []
   }
@@ -173,7 +170,7 @@ class Table {
   }
 
   names(): NameKey[] {
-    return [...this.#spaces].flatMap(space => [...space.keys()])
+    return [...this.#spaces].flatMap(space => [...space.keys()]).sort()
   }
 
   publish(instance: Instance | undefined): void {
