@@ -1,11 +1,11 @@
-/** Chance for answer threads, and the shuffle that `loadbalance` does. */
+/** The order that `loadbalance` gives to records, and chance for it that suits answer threads. */
 import { randomInt } from 'node:crypto'
 
 /** Uniformly distributed in [0, 1). */
 export type Random = () => number
 
 /** Every order of the items from `start` to before `end` is as likely as any other (Fisher and Yates). */
-export function shuffle(items: Uint16Array, start: number, end: number, random: Random): void {
+export function shuffle<T>(items: { [index: number]: T }, start: number, end: number, random: Random): void {
   for (let i = start; i < end - 1; i++) {
     const chosen = i + Math.floor(random() * (end - i))
     const item = items[i]!

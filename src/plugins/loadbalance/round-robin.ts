@@ -3,6 +3,7 @@
  * records in random order. Addresses that stand last, as they nearly always do, are moved as bytes.
  */
 import type { Random } from '../../observe/clock.ts'
+import { shuffle } from '../../table/shuffle.ts'
 import { type Answer, recordCount } from '../../wire/answer.ts'
 import { edited, reordered } from '../../wire/edit.ts'
 import type { Query } from '../../wire/query.ts'
@@ -38,16 +39,6 @@ function arrange(records: readonly Record[], random: Random): Record[] {
   shuffle(addresses, 0, addresses.length, random)
   shuffle(exchangers, 0, exchangers.length, random)
   return [...aliases, ...others, ...addresses, ...exchangers]
-}
-
-/** Every order of the items from `start` to before `end` is as likely as any other (Fisher and Yates). */
-function shuffle<T>(items: { [index: number]: T }, start: number, end: number, random: Random): void {
-  for (let i = start; i < end - 1; i++) {
-    const chosen = i + Math.floor(random() * (end - i))
-    const item = items[i]!
-    items[i] = items[chosen]!
-    items[chosen] = item
-  }
 }
 
 let scratch = new Uint16Array(64)
