@@ -8,6 +8,7 @@ import { apiCluster, manifestsCluster } from './cluster.ts'
 import { clusterOf, objectsOf, probesOf, type Size } from './data.ts'
 import { measureLive } from './live.ts'
 import { measureAll, type Plan, type Result } from './measure.ts'
+import { memoryParts } from './memory-parts.ts'
 import { memory } from './process.ts'
 import { type Choice, findPrograms, type Program, type ServerName } from './programs.ts'
 import { mixedQuestions } from './questions.ts'
@@ -61,7 +62,7 @@ export async function measureCluster(size: Size, options: ClusterPlan): Promise<
       : { results: [], startups: [], programming: [] }
   const results = [...still.results, ...live.results]
   return {
-    report: { ...live, size, source: cluster.name, results, memory: still.memory },
+    report: { ...live, ...still, size, source: cluster.name, results },
     programs,
     notes: [...found.notes, ...failuresOf(results)],
   }
@@ -73,7 +74,7 @@ async function sideBySide(
   programs: readonly Program[],
   site: Site,
   records: ZoneRecords,
-): Promise<Pick<ClusterReport, 'results' | 'memory'>> {
+): Promise<Pick<ClusterReport, 'results' | 'memory' | 'memoryParts'>> {
   const loads = loadCases.filter(({ name }) => cases.includes(name))
   const settles = cases.includes(memoryCase)
   const needed = programs.filter(({ name }) => settles || loads.some(({ servers }) => servers.includes(name)))
@@ -95,13 +96,25 @@ async function sideBySide(
     return servers.map(({ pid }) => memory(pid))
   }
   const before = await settled()
+  const parts = settles ? await partsOf(programs, servers, site) : {}
   const results = await measureAll(plan, loads, servers)
   const after = await settled()
-  return { results, memory: before.map(memoryOf) }
+  return { results, memory: before.map(memoryOf), ...parts }
 
   function memoryOf(afterStart: SettledMemory['afterStart'], n: number): SettledMemory {
     return { server: servers[n]!.name, seconds: settle, afterStart, afterLoad: after[n]! }
   }
+}
+
+async function partsOf(
+  programs: readonly Program[],
+  servers: readonly RunningServer[],
+  site: Site,
+): Promise<Pick<ClusterReport, 'memoryParts'>> {
+  const [batch, dgram] = ['portolan', 'portolan-dgram'].map(name => programs.find(each => each.name === name))
+  const server = servers.find(({ name }) => name === 'portolan')
+  if (!batch || !dgram || !server) return {}
+  return { memoryParts: await memoryParts(batch, dgram, server, site) }
 }
 
 function failuresOf(results: readonly Result[]): string[] {

@@ -4,6 +4,7 @@ import type { Size } from './data.ts'
 import type { Live } from './live.ts'
 import type { Machine } from './machine.ts'
 import { fixedRates, type Latency, type Result } from './measure.ts'
+import type { MemoryParts } from './memory-parts.ts'
 import type { Memory } from './process.ts'
 import type { ServerName } from './programs.ts'
 import { ratioOf, type Target } from './targets.ts'
@@ -30,6 +31,8 @@ export interface ClusterReport {
   /** Those of the changing cluster too. */
   readonly results: readonly Result[]
   readonly memory: readonly SettledMemory[]
+  /** Of portolan, where it was measured with both engines. */
+  readonly memoryParts?: MemoryParts
   readonly startups: Live['startups']
   readonly programming: Live['programming']
 }
@@ -60,7 +63,7 @@ export function reportText({ load, rounds, seconds, machine, loadAverageAtEnd, .
   ].join('\n')
 }
 
-function clusterLines({ size, source, results, memory, startups, programming }: ClusterReport): string[] {
+function clusterLines({ size, source, results, memory, memoryParts, startups, programming }: ClusterReport): string[] {
   const speeds = results.filter(({ speed }) => speed !== undefined)
   const latencies = results.filter(({ speed }) => speed === undefined)
   const sections = [
@@ -107,8 +110,13 @@ function clusterLines({ size, source, results, memory, startups, programming }: 
             mb(afterLoad.peakMb),
           ]),
         ]),
+    memoryParts === undefined ? [] : [partsLine(memoryParts)],
   ]
   return sections.filter(lines => lines.length > 0).flatMap(lines => ['', ...lines])
+}
+
+function partsLine({ base, threads, table, rest }: MemoryParts): string {
+  return `portolan after start: ${mb(base)} without a zone, ${mb(threads)} answer threads, ${mb(table)} answer table, ${mb(rest)} objects, API client and heap`
 }
 
 function speedTable(results: readonly Result[]): string[] {

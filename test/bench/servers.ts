@@ -32,6 +32,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly name: ServerName
   readonly port: number
   readonly pid: number
+  /** Where one with a Corefile tells its metrics. */
+  readonly metricsPort: number
   /** From the start of the process to the first right answers, in seconds. */
   readonly readySeconds: number
 }
@@ -40,11 +42,11 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(program: Program, site: Site): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack()
   const { name, knows } = program
-  const port = await freePort()
+  const [port, metricsPort] = [await freePort(), await freePort()]
   const folder = join(site.folder, name)
   await mkdir(folder, { recursive: true })
   const conf = join(folder, 'Corefile')
-  if (knows === 'corefile') await writeFile(conf, await corefile(port, site))
+  if (knows === 'corefile') await writeFile(conf, await corefile(port, metricsPort, site))
   const command = await program.command({ port, folder, corefile: conf })
   const asker = stack.use(await Asker.open(port))
   const start = performance.now()
@@ -56,11 +58,18 @@ export async function startServer(program: Program, site: Site): Promise<Running
   }, readyMs)
   const readySeconds = (performance.now() - start) / 1000
   const running = stack.move()
-  return { name, port, pid: background.pid!, readySeconds, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return {
+    name,
+    port,
+    metricsPort,
+    pid: background.pid!,
+    readySeconds,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
 }
 
 /** kubeadm's, on loopback alone, and without a lameduck, which would put off the end. */
-async function corefile(port: number, { cluster, upstream, cacheAll }: Site): Promise<string> {
+async function corefile(port: number, metricsPort: number, { cluster, upstream, cacheAll }: Site): Promise<string> {
   const cache = cacheAll
     ? 'cache 30'
     : `cache 30 {
@@ -78,7 +87,7 @@ async function corefile(port: number, { cluster, upstream, cacheAll }: Site): Pr
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }
-    prometheus 127.0.0.1:${await freePort()}
+    prometheus 127.0.0.1:${metricsPort}
     forward . 127.0.0.1:${upstream} {
         max_concurrent 1000
     }
