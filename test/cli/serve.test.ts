@@ -157,6 +157,20 @@ t.test('-quiet, -pidfile and -log-format json', async t => {
   )
 })
 
+t.test('-udp-engine and -no-answer-table', async t => {
+  for (const [args, engine] of [
+    [['-udp-engine', 'dgram'], 'dgram'],
+    [['-no-answer-table'], 'dgram'],
+  ] as const) {
+    const outside = testShell({ stdin: WHOAMI })
+    const ended = portolan(['-conf', 'stdin', ...args], outside.shell)
+    await outside.wrote(/dns:\/\/127/)
+    t.match(outside.out(), `[INFO] udp: ${engine}, receive buffer`)
+    outside.send('SIGTERM')
+    t.equal(await ended, 0)
+  }
+})
+
 t.test('the Corefile may come from the standard input', async t => {
   const outside = testShell({ stdin: WHOAMI })
   const ended = portolan(['-conf', 'stdin'], outside.shell)
@@ -181,6 +195,7 @@ t.test('what keeps it from starting is one line', async t => {
     code: 1,
     err: /^portolan: cannot write .*none\/pid: ENOENT/,
   })
+  t.match(await run(['-udp-engine', 'tcp']), { code: 2, err: /-udp-engine is auto, batch or dgram, got "tcp"\n/ })
   t.match(await run(['-log-format', 'xml']), { code: 2, err: /^portolan: -log-format is text or json, got "xml"\n/ })
   const { port } = await serving(t, WHOAMI)
   const taken = await run(['-conf', '-'], { stdin: WHOAMI.replace(':0', `:${port}`) })

@@ -8,6 +8,7 @@ import type { Clock } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { MAX_READERS } from '../../table/layout.ts'
 import { failureLog } from '../failure-log.ts'
+import { processNow } from '../process-clock.ts'
 import type { PublishedTable } from '../published-table.ts'
 import { AnswerThread } from './answer-thread.ts'
 import { RING_OCTETS, RingReader } from './ring.ts'
@@ -28,6 +29,8 @@ export interface AnswerThreadsOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly table: PublishedTable | undefined
+  /** A query was taken that a thread received so many milliseconds ago. */
+  readonly waited: (ms: number) => void
   /** Queries were taken, and what was replied at once is to be sent. */
   readonly flush: () => void
   /** A thread failed, and will be started anew. */
@@ -156,10 +159,14 @@ export class AnswerThreads {
 
   /** Takes what a thread passed on; what is too much for one turn in a later one, unless `everything` is wanted now. */
   #look(ring: RingReader, everything: boolean): void {
+    const { waited, flush } = this.#options
     ring.listen()
     let left = everything ? MOST_IN_RING : MOST_AT_ONCE
-    while (left-- > 0 && ring.next()) this.#owners.get(ring.socket)?.take(ring)
-    this.#options.flush()
+    while (left-- > 0 && ring.next()) {
+      waited((processNow() - ring.received) | 0)
+      this.#owners.get(ring.socket)?.take(ring)
+    }
+    flush()
     if (left < 0) setImmediate(() => this.#look(ring, false))
   }
 }

@@ -43,6 +43,7 @@ export class BatchEngine implements UdpEngine {
     this.#threads = new AnswerThreads({
       ...options,
       libc,
+      waited: ms => this.#metrics.waits.observe(ms / 1000),
       flush: () => this.#sender.flush(),
       restarted: () => this.#metrics.restarts.add(),
       watch: this.#metrics.watchThread,

@@ -1,7 +1,7 @@
 /** What the engine `batch` tells of itself in the metrics, read from memory that it shares with threads and from its sockets. */
 import { errnoName } from '../../net/udp-batch/libc.ts'
 import type { UdpSocket } from '../../net/udp-batch/socket.ts'
-import type { Counter, Family, Gauge, Metrics } from '../../observe/metrics.ts'
+import { type Counter, doubles, type Family, type Gauge, type Histogram, type Metrics } from '../../observe/metrics.ts'
 import type { AnswerThread } from './answer-thread.ts'
 import { Word } from './shared.ts'
 
@@ -10,6 +10,7 @@ export type Unwatch = () => void
 
 export class EngineMetrics {
   readonly restarts: Counter
+  readonly waits: Histogram
   readonly #threads: Gauge
   readonly #receiveBuffer: Gauge
   readonly #misses: Counter
@@ -34,6 +35,14 @@ export class EngineMetrics {
         'portolan_udp_receive_buffer_bytes',
         'The smallest receive buffer of a UDP socket, as the kernel counts.',
         [],
+      )
+      .of()
+    this.waits = metrics
+      .histogram(
+        'portolan_udp_miss_wait_seconds',
+        'How long UDP queries that threads passed on waited to be taken.',
+        [],
+        doubles(0.001, 12),
       )
       .of()
     this.#misses = counter('portolan_udp_misses_total', 'UDP queries that answer threads passed on to the plugins.')

@@ -1,7 +1,6 @@
 /** The life of answer threads under load: they fail, more and fewer are wanted, ports close, the control thread is busy. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../../src/observe/clock.ts'
 import { metrics } from '../../../src/observe/metrics.ts'
@@ -118,21 +117,4 @@ t.test('while the control thread is busy, answers go on', async t => {
   }
   t.ok((await metric('portolan_udp_misses_total')) > 20)
   t.equal(await metric('portolan_udp_ring_full_total'), 0)
-})
-
-t.test('started and stopped 20 times, nothing is left', async t => {
-  const { log } = recordingLog()
-  const once = async () => {
-    const options = { clock: systemClock, log, metrics: metrics(), table: undefined, entry }
-    const engine = await BatchEngine.start(2, options)
-    const listener = engine.listener({ address: '', port: 0, clock: systemClock, log }, 0)
-    await listener.listen(echo)
-    await listener.close(0)
-    await engine.stop()
-  }
-  await once()
-  const left = () => [readdirSync('/proc/self/fd').length, readdirSync('/proc/self/task').length]
-  const before = left()
-  for (let i = 0; i < 20; i++) await once()
-  t.strictSame(left(), before)
 })
