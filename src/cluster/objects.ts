@@ -9,7 +9,6 @@ export interface Meta {
   readonly name: string
   /** Empty for a Namespace. */
   readonly namespace: string
-  readonly resourceVersion: string
   readonly labels: Readonly<Record<string, string>>
 }
 
@@ -78,6 +77,7 @@ export interface EndpointSlice extends Meta {
   readonly lastChangeTriggerTime: number
   readonly addressType: 'IPv4' | 'IPv6' | 'FQDN'
   readonly ports: readonly EndpointPort[]
+  /** Made anew each time it is read: keep what you get for as long as you need it. */
   readonly endpoints: readonly Endpoint[]
 }
 

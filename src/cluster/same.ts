@@ -1,9 +1,9 @@
 /** Tells whether two trimmed objects are equal in all that names and routes are made from. */
 import type { ClusterObject } from './objects.ts'
 
-/** True if the objects differ in their resourceVersion at most. */
+/** Compares what the objects hold, not what they make of it (`PackedSlice`). */
 export function sameContent(a: ClusterObject, b: ClusterObject): boolean {
-  return sameFields(a, b, 'resourceVersion')
+  return sameFields(a, b)
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -14,10 +14,10 @@ function same(a: unknown, b: unknown): boolean {
   return sameFields(a, b)
 }
 
-function sameFields(a: object, b: object, except?: string): boolean {
+function sameFields(a: object, b: object): boolean {
   const left = a as Readonly<Record<string, unknown>>
   const right = b as Readonly<Record<string, unknown>>
   const names = Object.keys(left)
   if (names.length !== Object.keys(right).length) return false
-  return names.every(name => name === except || (Object.hasOwn(right, name) && same(left[name], right[name])))
+  return names.every(name => Object.hasOwn(right, name) && same(left[name], right[name]))
 }

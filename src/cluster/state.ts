@@ -128,9 +128,11 @@ export class ClusterState implements ClusterWriter, ClusterView {
   #put(object: ClusterObject, draft: Draft): void {
     const key = keyOf(object)
     const before = this.#objects[object.kind].get(key)
+    // A list repeats everything: what is known already stays, as projections may hold it too.
+    if (before && sameContent(before, object)) return
     this.#store(key, object)
     this.#index(before, object)
-    if (!before || !sameContent(before, object)) draft.note(key, before, object)
+    draft.note(key, before, object)
   }
 
   #drop(kind: Kind, key: Key, draft: Draft): void {

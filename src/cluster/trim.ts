@@ -20,6 +20,7 @@ import {
   type Service,
   type ServicePort,
 } from './objects.ts'
+import { PackedSlice } from './packed-slice.ts'
 
 /** Which object could not be used, and why. Name and namespace are empty where they could not be read. */
 export interface Problem {
@@ -114,15 +115,14 @@ const addressTypes = ['IPv4', 'IPv6', 'FQDN'] as const
 function trimEndpointSlice(json: Fields): EndpointSlice {
   const meta = trimMeta(json, subdomain)
   const addressType = json.oneOf('addressType', addressTypes, 'IPv4')
-  return {
-    kind: 'EndpointSlice',
+  return new PackedSlice({
     ...meta,
     serviceName: intern(meta.labels['kubernetes.io/service-name'] ?? ''),
     lastChangeTriggerTime: triggerTime(json.child('metadata').map('annotations')),
     addressType,
     ports: json.children('ports').map(trimEndpointPort),
     endpoints: json.children('endpoints').map(endpoint => trimEndpoint(endpoint, addressType)),
-  }
+  })
 }
 
 /** An annotation that is no time is none: it is for measurements only. */
@@ -152,8 +152,8 @@ function trimEndpoint(json: Fields, addressType: EndpointSlice['addressType']): 
     serving: conditions.flag('serving') ?? ready,
     terminating: conditions.flag('terminating') ?? false,
     targetName: json.child('targetRef').text('name', ''),
-    nodeName: intern(json.text('nodeName', '')),
-    zone: intern(json.text('zone', '')),
+    nodeName: json.text('nodeName', ''),
+    zone: json.text('zone', ''),
   }
 }
 
@@ -207,7 +207,7 @@ function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace'> {
   const meta = json.child('metadata')
   const name = meta.text('name') ?? meta.refuse('name', rule.text)
   if (!matches(name, rule)) meta.refuse('name', rule.text)
-  return { name, resourceVersion: meta.text('resourceVersion', ''), labels: trimLabels(meta) }
+  return { name, labels: trimLabels(meta) }
 }
 
 function trimLabels(meta: Fields): Meta['labels'] {

@@ -141,7 +141,7 @@ export function storedSlice(name: string, addresses: readonly string[]): StoredO
 }
 
 /** Sources differ in versions, and may have put labels of their own. */
-function essentials({ resourceVersion: _, labels: __, ...rest }: ClusterObject): Partial<ClusterObject> {
+function essentials({ labels: _, ...rest }: ClusterObject): Partial<ClusterObject> {
   return rest
 }
 

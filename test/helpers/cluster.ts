@@ -33,13 +33,12 @@ export interface ServiceSpec {
   readonly publishNotReadyAddresses?: boolean
   readonly externalIPs?: readonly string[]
   readonly loadBalancerIPs?: readonly string[]
-  readonly resourceVersion?: string
 }
 
 export function service(key: string, spec: ServiceSpec = {}): Service {
-  const { ip, ports = [], labels, loadBalancerIPs = [], resourceVersion, externalName, ...rest } = spec
+  const { ip, ports = [], labels, loadBalancerIPs = [], externalName, ...rest } = spec
   return trimmed('Service', {
-    metadata: { ...named(key), labels, resourceVersion },
+    metadata: { ...named(key), labels },
     spec: {
       ...(externalName === undefined ? {} : { type: 'ExternalName', externalName }),
       ...(typeof ip === 'string' ? { clusterIP: ip } : { clusterIPs: ip }),
@@ -77,7 +76,6 @@ export interface SliceSpec {
   readonly labels?: Labels
   /** True leaves the service-name label out. */
   readonly unlabelled?: boolean
-  readonly resourceVersion?: string
 }
 
 /** A slice of the service with this key, which need not exist. */
@@ -93,7 +91,6 @@ export function slice(
       namespace,
       name: spec.name ?? `${name}-${addressType.toLowerCase()}`,
       labels: { ...spec.labels, ...(spec.unlabelled ? {} : { 'kubernetes.io/service-name': name }) },
-      resourceVersion: spec.resourceVersion,
       annotations: spec.changedAt && {
         'endpoints.kubernetes.io/last-change-trigger-time': new Date(spec.changedAt).toISOString(),
       },
@@ -111,16 +108,14 @@ export interface PodSpec {
   readonly hostNetwork?: boolean
   readonly node?: string
   readonly labels?: Labels
-  readonly resourceVersion?: string
 }
 
 export function pod(key: string, ip: string | readonly string[], spec: PodSpec = {}): Pod {
-  const { phase = 'Running', terminating = false, hostNetwork, node, labels, resourceVersion } = spec
+  const { phase = 'Running', terminating = false, hostNetwork, node, labels } = spec
   return trimmed('Pod', {
     metadata: {
       ...named(key),
       labels,
-      resourceVersion,
       deletionTimestamp: terminating ? '2026-01-01T00:00:00Z' : undefined,
     },
     spec: { hostNetwork, nodeName: node },

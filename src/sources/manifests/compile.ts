@@ -68,14 +68,8 @@ function withImplied(namespaces: readonly Namespace[], objects: readonly Cluster
   const given = new Map(namespaces.map(namespace => [namespace.name, namespace]))
   const names = new Set([...given.keys(), 'default', 'kube-system', ...objects.map(({ namespace }) => namespace)])
   return [...names].map(name => {
-    const { labels = {}, resourceVersion = '' } = given.get(name) ?? {}
+    const { labels } = given.get(name) ?? {}
     // The API server puts this label on every namespace.
-    return {
-      kind: 'Namespace',
-      name,
-      namespace: '',
-      resourceVersion,
-      labels: { ...labels, 'kubernetes.io/metadata.name': name },
-    }
+    return { kind: 'Namespace', name, namespace: '', labels: { ...labels, 'kubernetes.io/metadata.name': name } }
   })
 }

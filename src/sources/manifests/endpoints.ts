@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { type Labels, matchesLabels } from '../../cluster/labels.ts'
 import type { Endpoint, EndpointPort, EndpointSlice, Service } from '../../cluster/objects.ts'
+import { PackedSlice } from '../../cluster/packed-slice.ts'
 import { type Family, suffixes } from './allocate.ts'
 import { addressesOf, type PodPlan } from './pods.ts'
 import { trimOrThrow } from './problems.ts'
@@ -82,18 +83,16 @@ function sliceOf(
   ports: readonly EndpointPort[],
   endpoints: readonly Endpoint[],
 ): EndpointSlice {
-  return {
-    kind: 'EndpointSlice',
+  return new PackedSlice({
     name: sliceName(service.name, `${family} ${JSON.stringify(ports)}`),
     namespace: service.namespace,
-    resourceVersion: '',
     labels: sliceLabels(service.name, service.labels),
     serviceName: service.name,
     lastChangeTriggerTime: 0,
     addressType: family,
     ports,
     endpoints,
-  }
+  })
 }
 
 /** The slices that mirror an Endpoints object: one for each subset and family. */

@@ -1,0 +1,62 @@
+/**
+ * An EndpointSlice that holds its endpoints as one short text and makes objects of them whenever they are read: a cluster has ten
+ * times as many endpoints as anything else, and each is looked at only when something about its service changes.
+ */
+import type { Endpoint, EndpointPort, EndpointSlice } from './objects.ts'
+
+type SliceFields = Omit<EndpointSlice, 'kind'>
+
+/** `[addresses, hostname, flags, targetName, nodeName, zone]`; of one address the text alone. */
+type Packed = readonly [string | readonly string[], string, number, string, string, string]
+
+const READY = 1
+const SERVING = 2
+const TERMINATING = 4
+
+export class PackedSlice implements EndpointSlice {
+  readonly kind = 'EndpointSlice'
+  readonly name: string
+  readonly namespace: string
+  readonly labels: SliceFields['labels']
+  readonly serviceName: string
+  readonly lastChangeTriggerTime: number
+  readonly addressType: SliceFields['addressType']
+  readonly ports: readonly EndpointPort[]
+  /** Public so that slices are compared by it. */
+  readonly packed: string
+
+  constructor(fields: SliceFields) {
+    this.name = fields.name
+    this.namespace = fields.namespace
+    this.labels = fields.labels
+    this.serviceName = fields.serviceName
+    this.lastChangeTriggerTime = fields.lastChangeTriggerTime
+    this.addressType = fields.addressType
+    this.ports = fields.ports
+    this.packed = JSON.stringify(fields.endpoints.map(pack))
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return (JSON.parse(this.packed) as Packed[]).map(unpack)
+  }
+}
+
+function pack(endpoint: Endpoint): Packed {
+  const { addresses, hostname, targetName, nodeName, zone } = endpoint
+  const flags =
+    (endpoint.ready ? READY : 0) | (endpoint.serving ? SERVING : 0) | (endpoint.terminating ? TERMINATING : 0)
+  return [addresses.length === 1 ? addresses[0]! : addresses, hostname, flags, targetName, nodeName, zone]
+}
+
+function unpack([addresses, hostname, flags, targetName, nodeName, zone]: Packed): Endpoint {
+  return {
+    addresses: typeof addresses === 'string' ? [addresses] : addresses,
+    hostname,
+    ready: (flags & READY) !== 0,
+    serving: (flags & SERVING) !== 0,
+    terminating: (flags & TERMINATING) !== 0,
+    targetName,
+    nodeName,
+    zone,
+  }
+}
