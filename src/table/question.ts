@@ -2,7 +2,6 @@
  * The question of a request that an answer thread may answer: read where it stands, with its name lowered for look-ups. What is in
  * the least unusual is left to `wire/query.ts`, through the control thread.
  */
-
 import { OPT_SIZE } from '../wire/finish.ts'
 import { MAX_NAME } from '../wire/name.ts'
 import { Bit, Class, DO, HEADER, Type } from '../wire/types.ts'
@@ -32,8 +31,6 @@ const PADDING = 12
 export class Question {
   /** The name with A to Z lowered, as words, the last of them filled up with zeros; behind it stands what was there before. */
   readonly words = new Int32Array(65)
-  /** The same name as octets. */
-  readonly name = new Uint8Array(this.words.buffer)
   readonly view = new DataView(this.words.buffer)
   /** Where each label starts in the name, the root's last. */
   readonly starts = new Uint8Array(MAX_LABELS + 1)
