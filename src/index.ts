@@ -44,6 +44,8 @@ export { type Counter, type Family, type Gauge, type Histogram, type Metrics, me
 /* The contract of a plugin. */
 // Not `then`: a module that exports this name is taken for a promise by who imports it dynamically.
 export { then as editReply } from './plugin/chain.ts'
+export type { CutDraft } from './plugin/cut-draft.ts'
+export { type Footprint, NO_FOOTPRINT } from './plugin/footprint.ts'
 export type {
   Block,
   Fixture,

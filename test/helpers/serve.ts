@@ -27,6 +27,8 @@ interface Test {
 export interface ServeOptions {
   /** The cluster that every `kubernetes` plugin without a source of its own answers from. */
   readonly cluster?: ClusterState
+  /** Resolves when it is known in full; it is from the start, unless given. */
+  readonly synced?: Promise<void>
   readonly clock?: TestClock
   readonly random?: Random
   /** Plugins beside (or instead of) the product's own, by name. */
@@ -88,7 +90,7 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
       log,
       metrics: registry,
       http,
-      resources: options.cluster ? withCluster(generation, options.cluster) : generation,
+      resources: options.cluster ? withCluster(generation, options.cluster, options.synced) : generation,
       dropped: () => () => undefined,
       table: options.table,
       republish: options.republish,
@@ -202,9 +204,9 @@ function dataText(record: PacketAnswer): string {
   }
 }
 
-/** Resources in which every cluster is the given one. */
-export function withCluster(resources: Resources, state: ClusterState): Resources {
-  const follower = { state, synced: Promise.resolve(), follow: async () => undefined, close: () => undefined }
+/** Resources in which every cluster is the given one, known in full when `synced` resolves. */
+export function withCluster(resources: Resources, state: ClusterState, synced = Promise.resolve()): Resources {
+  const follower = { state, synced, follow: async () => undefined, close: () => undefined }
   return {
     share: (key, create) =>
       key.startsWith('cluster ') ? (follower as unknown as ReturnType<typeof create>) : resources.share(key, create),

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ClusterState } from '../../src/cluster/state.ts'
 import { TrafficFolder } from '../../src/observe/traffic-folder.ts'
 import type { Plugin, PluginDefinition } from '../../src/plugin/plugin.ts'
 import { plugins } from '../../src/plugins/index.ts'
@@ -9,7 +10,8 @@ import type { Cut, Spaces, ZoneSpace } from '../../src/table/contract.ts'
 import { AnswerTable } from '../../src/table/table.ts'
 import { bare } from '../../src/wire/answer.ts'
 import { keyFromText, type NameKey, textFromKey } from '../../src/wire/name.ts'
-import { cluster, service } from '../helpers/cluster.ts'
+import { testClock } from '../helpers/clock.ts'
+import { cluster, kinds, service } from '../helpers/cluster.ts'
 import { type ServeOptions, serve } from '../helpers/serve.ts'
 
 const state = cluster(service('shop/web', { ip: '10.96.0.1' }))
@@ -96,7 +98,20 @@ t.test("kubeadm's Corefile", async t => {
   }
 })
 
-t.test('nothing is published before the cluster is known, and where no plugin publishes', async t => {
+t.test('nothing of a zone is published before the cluster is known in full', async t => {
+  const { promise: synced, resolve } = Promise.withResolvers<void>()
+  const clock = testClock()
+  const unknown = new ClusterState({ kinds })
+  setImmediate(() => clock.advance(5_000))
+  const corefile = '. {\n cache\n kubernetes cluster.local\n forward . 192.0.2.1\n}\n'
+  const { shown, republished } = await published(t, corefile, { cluster: unknown, synced, clock })
+  t.same(shown(), ['. cache', 'cluster.local. ask'])
+  resolve()
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(republished, [['. cache', 'cluster.local. closed cache']])
+})
+
+t.test('nothing is published where no plugin answers from what it has', async t => {
   const { shown } = await published(t, '. {\n whoami\n}\n')
   t.same(shown(), ['. ask'])
   const { shown: other } = await published(t, 'example.org {\n cache\n whoami\n}\n')
