@@ -9,34 +9,37 @@ import { chance } from '../wire/random.ts'
 import type { Entry } from './data.ts'
 
 const seed = 1
+const writers = 4
 
-export interface Churn {
-  /** Patches that the API server took. */
-  readonly taken: number
-}
-
-/** Replaces one endpoint's address in `perSecond` slices a second until `signal` says so; rejects when the API server takes none of it. */
+/**
+ * Replaces one endpoint's address in `perSecond` slices a second until `signal` says so; returns how many changes the API server
+ * took. Rejects when it refuses one.
+ */
 export async function churn(
   client: ApiClient,
   entries: readonly Entry[],
   perSecond: number,
   signal: AbortSignal,
-): Promise<Churn> {
+): Promise<number> {
   const { below } = chance(seed)
   const slices = entries.flatMap(({ objects }) => objects.slice(1, 2))
-  const patches: Promise<void>[] = []
   const start = performance.now()
-  while (!signal.aborted) {
-    const object = slices[below(slices.length)]!
-    const endpoints = (object['endpoints'] as object[]).map((endpoint, n) =>
-      n === 0 ? { ...endpoint, addresses: [`10.${200 + below(50)}.${below(256)}.${1 + below(254)}`] } : endpoint,
-    )
-    patches.push(client.merge(object, { endpoints }))
-    const nextAt = start + (patches.length * 1000) / perSecond
-    await sleep(Math.max(0, nextAt - performance.now()))
+  let [sent, taken] = [0, 0]
+  // Each has a share of the changes and waits for its replies, so that a slow API server gets fewer of them at once.
+  const writer = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const dueAt = start + (sent++ * 1000) / perSecond
+      await sleep(Math.max(0, dueAt - performance.now()))
+      const object = slices[below(slices.length)]!
+      const endpoints = (object['endpoints'] as object[]).map((endpoint, n) =>
+        n === 0 ? { ...endpoint, addresses: [`10.${200 + below(50)}.${below(256)}.${1 + below(254)}`] } : endpoint,
+      )
+      await client.merge(object, { endpoints })
+      taken++
+    }
   }
-  await Promise.all(patches)
-  return { taken: patches.length }
+  await Promise.all(Array.from({ length: writers }, writer))
+  return taken
 }
 
 const followed = { namespace: 'followed', name: 'followed.followed.svc.cluster.local' } as const

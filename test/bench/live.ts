@@ -28,7 +28,7 @@ import { median, quantile } from './statistics.ts'
 const changesPerSecond = 50
 /** Client libraries wait a second or two before they list again. */
 const relistSeconds = 6
-const relistAfterMs = 300
+const [relistAfterMs, afterRelistMs] = [300, 2000]
 /** Patches in all rounds together, at least. */
 const patches = 200
 /** With a server that keeps answers for as long as their TTL, each patch takes that long. */
@@ -85,10 +85,10 @@ export async function measureLive(
     for (let n = 0; n < subjects.length; n++) {
       const subject = subjects[(n + round) % subjects.length]!
       const say = (what: string) => plan.say(`round ${round + 1} of ${plan.rounds}: ${subject.program.name} ${what}`)
-      if (cases.some(name => name === 'start' || name === 'churn'))
-        await startAndChurn(plan, cases, subject, site, cluster, say)
-      if (cases.includes('relist')) await relist(plan, subject, site, cluster, say)
-      if (cases.includes('programming')) await program(plan, subject, site, cluster, round, say)
+      const turn = { plan, cases, subject, site, cluster, isFirst: round === 0, say }
+      if (cases.some(name => name === 'start' || name === 'churn')) await startAndChurn(turn)
+      if (cases.includes('relist')) await relist(turn)
+      if (cases.includes('programming')) await follow(turn)
     }
   }
   return {
@@ -104,16 +104,18 @@ export async function measureLive(
   }
 }
 
-type Say = (what: string) => void
+/** What one server does in one round. */
+interface Turn {
+  readonly plan: Plan
+  readonly cases: readonly LiveCase[]
+  readonly subject: Subject
+  readonly site: Site
+  readonly cluster: LiveCluster
+  readonly isFirst: boolean
+  say(what: string): void
+}
 
-async function startAndChurn(
-  plan: Plan,
-  cases: readonly LiveCase[],
-  subject: Subject,
-  site: Site,
-  cluster: LiveCluster,
-  say: Say,
-) {
+async function startAndChurn({ plan, cases, subject, site, cluster, say }: Turn): Promise<void> {
   await using server = await startServer(subject.program, site)
   const start = { readySeconds: server.readySeconds, ...memory(server.pid) }
   subject.starts.push(start)
@@ -124,28 +126,21 @@ async function startAndChurn(
   const changing = plan.entries.filter(entry => entry.members.length > 0 && !own.includes(entry))
   const ended = new AbortController()
   const changes = churn(cluster.client, changing, changesPerSecond, ended.signal)
-  const load = async (): Promise<Round> => {
-    try {
-      return await atAllRates(plan, server, questions)
-    } finally {
-      ended.abort()
-    }
-  }
-  const [figures] = await Promise.all([load(), changes])
+  const load = atAllRates(plan, server, questions).finally(() => ended.abort())
+  const [figures, taken] = await Promise.all([load, changes])
   subject.churn.push(figures)
-  say(`churn: ${inShort(figures)}`)
+  say(`churn: ${inShort(figures)}; the API server took ${taken} changes`)
 }
 
-async function relist(plan: Plan, subject: Subject, site: Site, cluster: LiveCluster, say: Say) {
+async function relist({ plan, subject, site, cluster, say }: Turn): Promise<void> {
   await using relay = await cluster.relay()
   await using server = await startServer(subject.program, { ...site, cluster: relay.option })
   const questions = await warmedUp(plan, server)
   const rounds: Round[] = []
   for (const rate of fixedRates) {
-    const expire = sleep(relistAfterMs).then(() => relay.expire())
     const [{ latency, codes }] = await Promise.all([
       latencyAt(plan, server, questions, rate, { seconds: relistSeconds }),
-      expire,
+      sleep(relistAfterMs).then(() => relay.expire()),
     ])
     if ((await relay.lists()) === 0)
       throw new PortolanError(
@@ -154,24 +149,18 @@ async function relist(plan: Plan, subject: Subject, site: Site, cluster: LiveClu
       )
     rounds.push({ latency: [latency], codes })
     // What is still being listed shall not fall on the next rate.
-    await sleep(2000)
+    await sleep(afterRelistMs)
   }
   const figures = joined(rounds)
   subject.relist.push(figures)
   say(`relist: ${inShort(figures)}`)
 }
 
-async function program(
-  plan: Plan,
-  { program, patched }: Subject,
-  site: Site,
-  cluster: LiveCluster,
-  round: number,
-  say: Say,
-) {
+async function follow({ plan, subject, site, cluster, isFirst, say }: Turn): Promise<void> {
+  const { program, patched } = subject
   const share = Math.ceil(patches / plan.rounds)
   const keeps = program.name === 'coredns'
-  if (!keeps || round === 0) {
+  if (!keeps || isFirst) {
     await using server = await startServer(program, { ...site, cacheAll: true })
     const count = keeps ? patchesIfKept : share
     patched.cached.push(...(await followPatches(cluster.client, server.port, count, followMs, plan.signal)))

@@ -52,12 +52,11 @@ export function freshQuestions(run: number, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `n${n}.run${run}.bench.test A`)
 }
 
-/** Reverse names of addresses that no cluster has, and that no other run of the last 100 asks. */
+/** Reverse names of addresses that no cluster has: of each of 128 runs others, from 11.0.0.0 to 18.255.255.255. */
 export function reverseQuestions(run: number, count: number): string[] {
-  const first = (run % 100) * 2 ** 17 * 10
-  return Array.from({ length: count }, (_, n) => {
-    const address = first + n
-    return `${reverseName(`1${1 + (address >>> 24)}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`)} PTR`
+  return Array.from({ length: Math.min(count, 2 ** 20) }, (_, n) => {
+    const address = (11 << 24) + (run % 128) * 2 ** 20 + n
+    return `${reverseName([24, 16, 8, 0].map(shift => (address >>> shift) & 255).join('.'))} PTR`
   })
 }
 
