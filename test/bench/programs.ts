@@ -60,61 +60,68 @@ export interface Choice {
 
 /** What can be started here, and why the rest cannot. */
 export function findPrograms(choice: Choice): { programs: Program[]; notes: string[] } {
-  const programs: Program[] = []
   const notes: string[] = []
-  const bare = compiled(choice.folder)
-  if (bare === undefined)
-    notes.push('The bare answerer in C is not measured: there is no C compiler (cc) that takes it')
-  else
-    programs.push({
-      name: 'bare',
-      knows: 'nothing',
-      version: 'test/bench/bare.c, cc -O2',
-      command: async ({ port }) => ({ program: bare, args: [String(port)] }),
-    })
-  const minimal = fileURLToPath(new URL('minimal.ts', import.meta.url))
-  programs.push({
-    name: 'minimal',
-    knows: 'nothing',
-    version: `Node ${process.version}`,
-    command: async ({ port }) => ({ program: process.execPath, args: [minimal, String(port)] }),
-  })
-  const [knot, nsd] = [versionOf('knotd', ['--version']), versionOf('nsd', ['-v'])]
-  if (knot !== undefined) programs.push(knotProgram(knot, choice))
-  else if (nsd !== undefined) programs.push(nsdProgram(nsd, choice))
-  else notes.push('No server of zone files is measured: neither Knot DNS (Debian: knot) nor NSD is installed')
+  const orNote = (program: Program | undefined, note: string): Program[] => {
+    if (program === undefined) notes.push(note)
+    return program === undefined ? [] : [program]
+  }
   const isBuilt = !choice.sources && existsSync(built)
   if (isBuilt && newestSource() > statSync(built).mtimeMs)
     notes.push('dist/ is older than the sources: build it with --dist')
   if (!isBuilt && !choice.sources)
     notes.push('portolan is measured from its sources: there is no dist/ (build it with --dist)')
-  for (const [name, flags] of [
-    ['portolan', ['-udp-engine', 'batch']],
-    ['portolan-dgram', ['-udp-engine', 'dgram']],
-  ] as const) {
-    const profile = choice.profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${choice.profiles}`]
-    programs.push({
-      name,
-      knows: 'corefile',
-      version: `${isBuilt ? 'dist/' : 'src/'}, Node ${process.version}`,
-      command: async ({ corefile }) => ({
-        program: process.execPath,
-        args: [...profile, isBuilt ? built : sources, 'serve', '-conf', corefile, ...flags],
-      }),
-    })
-  }
-  const { coredns } = choice
-  if (coredns !== undefined)
-    programs.push({
-      name: 'coredns',
-      knows: 'corefile',
-      version: versionOf(coredns, ['-version']) ?? 'unknown',
-      command: async ({ corefile }) => ({ program: coredns, args: ['-conf', corefile] }),
-    })
+  const programs = [
+    ...orNote(bareProgram(choice), 'the bare answerer in C is not measured: there is no C compiler (cc) that takes it'),
+    minimalProgram(),
+    ...orNote(
+      knotProgram(choice) ?? nsdProgram(choice),
+      'no server of zone files is measured: neither Knot DNS (Debian: knot) nor NSD is installed',
+    ),
+    portolanProgram('portolan', 'batch', isBuilt, choice),
+    portolanProgram('portolan-dgram', 'dgram', isBuilt, choice),
+    ...(choice.coredns === undefined ? [] : [corednsProgram(choice.coredns)]),
+  ]
   return { programs, notes }
 }
 
-function knotProgram(version: string, { zones }: Choice): Program {
+function bareProgram({ folder }: Choice): Program | undefined {
+  const program = join(folder, 'bare')
+  const source = fileURLToPath(new URL('bare.c', import.meta.url))
+  const { status } = spawnSync('cc', ['-O2', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] })
+  if (status !== 0) return undefined
+  const command = async ({ port }: Place) => ({ program, args: [String(port)] })
+  return { name: 'bare', knows: 'nothing', version: 'test/bench/bare.c, cc -O2', command }
+}
+
+function minimalProgram(): Program {
+  const script = fileURLToPath(new URL('minimal.ts', import.meta.url))
+  const command = async ({ port }: Place) => ({ program: process.execPath, args: [script, String(port)] })
+  return { name: 'minimal', knows: 'nothing', version: `Node ${process.version}`, command }
+}
+
+function portolanProgram(name: ServerName, engine: string, isBuilt: boolean, { profiles }: Choice): Program {
+  const profile =
+    profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-name=${name}.cpuprofile`]
+  const script = isBuilt ? built : sources
+  return {
+    name,
+    knows: 'corefile',
+    version: `${isBuilt ? 'dist/' : 'src/'}, Node ${process.version}`,
+    command: async ({ corefile }) => ({
+      program: process.execPath,
+      args: [...profile, script, 'serve', '-conf', corefile, '-udp-engine', engine],
+    }),
+  }
+}
+
+function corednsProgram(program: string): Program {
+  const command = async ({ corefile }: Place) => ({ program, args: ['-conf', corefile] })
+  return { name: 'coredns', knows: 'corefile', version: versionOf(program, ['-version']) ?? 'unknown', command }
+}
+
+function knotProgram({ zones }: Choice): Program | undefined {
+  const version = versionOf('knotd', ['--version'])
+  if (version === undefined) return undefined
   return {
     name: 'knot',
     knows: 'zones',
@@ -146,7 +153,9 @@ function knotProgram(version: string, { zones }: Choice): Program {
   }
 }
 
-function nsdProgram(version: string, { zones }: Choice): Program {
+function nsdProgram({ zones }: Choice): Program | undefined {
+  const version = versionOf('nsd', ['-v'])
+  if (version === undefined) return undefined
   return {
     name: 'nsd',
     knows: 'zones',
@@ -188,14 +197,6 @@ async function written(folder: string, name: string, lines: readonly string[]): 
   const file = join(folder, name)
   await writeFile(file, `${lines.join('\n')}\n`)
   return file
-}
-
-/** Path of the bare answerer; undefined where it cannot be compiled. */
-function compiled(folder: string): string | undefined {
-  const file = join(folder, 'bare')
-  const source = fileURLToPath(new URL('bare.c', import.meta.url))
-  const { status } = spawnSync('cc', ['-O2', '-o', file, source], { stdio: ['ignore', 'ignore', 'inherit'] })
-  return status === 0 ? file : undefined
 }
 
 /** The first line of what a program says of itself; undefined where it is not installed. */
