@@ -10,5 +10,5 @@ t.test('the answer table changes nothing but who answers', async t => {
   const share = (part: number, whole: number) => `${part} of ${whole} (${Math.round((100 * part) / whole)} %)`
   t.comment(`answered from the table: ${share(found.answered, found.requests)}`)
   t.comment(`of published names, where nothing hides them: ${share(found.plainAnswered, found.plainRequests)}`)
-  t.ok(found.plainAnswered > found.plainRequests * 0.7, 'much is answered from the table')
+  t.ok(found.plainAnswered > found.plainRequests * 0.5, 'much is answered from the table')
 })
