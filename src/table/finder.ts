@@ -89,7 +89,6 @@ export class Finder {
     while (present - absent > 1) {
       const middle = (absent + present) >> 1
       const found = this.#look(cut.zone, question, middle)
-      if (found < ABSENT) return Verdict.ASK
       if (found === ABSENT) {
         absent = middle
       } else {

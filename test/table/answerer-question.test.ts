@@ -2,7 +2,8 @@
 import { decode } from 'dns-packet'
 import t from 'tap'
 import { Transport } from '../../src/table/counters.ts'
-import { nameFromKey } from '../../src/wire/name.ts'
+import { Question, Reading } from '../../src/table/question.ts'
+import { keyOfName, nameFromKey } from '../../src/wire/name.ts'
 import { Bit, DO, Rcode, Type } from '../../src/wire/types.ts'
 import { asks, cluster, rcodeOf, WEB } from './answered-cluster.ts'
 import { keyOf, type Outcome, requestFor } from './answering.ts'
@@ -84,6 +85,11 @@ t.test('what is unusual is asked of the control thread, untouched', async t => {
   const below = (labels: number) => requestFor(nameFromKey(keyOf(`${'a.'.repeat(labels)}cluster.local`)), Type.A)
   t.equal(rcodeOf(answering.answer(below(61))), Rcode.NXDOMAIN, '63 labels')
   t.equal(answering.answer(below(62)), 'ask')
+  const tail = nameFromKey(keyOf('cluster.local'))
+  const parts = [63, 63, 63].map(size => Buffer.alloc(size + 1, size))
+  const named = (size: number) => requestFor(Buffer.concat([...parts, Buffer.alloc(size + 1, size), tail]), Type.A)
+  t.equal(rcodeOf(answering.answer(named(47))), Rcode.NXDOMAIN, '255 octets')
+  t.equal(answering.answer(named(48)), 'ask', '256 octets')
 })
 
 t.test('EDNS: what the client says comes back, but for a size that is lowered', async t => {
@@ -115,4 +121,19 @@ t.test('a reply for which there is no room is asked', async t => {
   const size = request.length + 16
   t.equal(answering.answer(request, Transport.UDP4, size - 1), 'ask')
   t.equal((answering.answer(request, Transport.UDP4, size) as Buffer).length, size)
+})
+
+t.test('names are lowered octet by octet, whatever the octets are', async t => {
+  const octets = new Uint8Array(512)
+  const question = new Question(octets)
+  for (let first = 0; first < 256; first += 32) {
+    for (let size = 1; size <= 32; size++) {
+      const label = Uint8Array.from({ length: size }, (_, i) => first + i)
+      const name = Buffer.concat([Buffer.of(size), label, Buffer.of(1, 0x5a, 0)])
+      octets.set(requestFor(name, Type.A))
+      t.equal(question.read(0, 12 + name.length + 4), Reading.READ)
+      const read = Buffer.from(question.words.buffer, 0, (name.length + 3) & ~3)
+      t.equal(read.toString('latin1').padEnd(40), keyOfName(name).padEnd(read.length, '\0').padEnd(40))
+    }
+  }
 })

@@ -5,11 +5,11 @@ import { Answerer, ASK } from '../../src/table/answerer.ts'
 import { Transport } from '../../src/table/counters.ts'
 import { Verdict } from '../../src/table/layout.ts'
 import { TableReader } from '../../src/table/reader.ts'
-import { type NameKey, nameFromKey } from '../../src/wire/name.ts'
-import type { Record } from '../../src/wire/record.ts'
+import { type NameKey, nameFromKey, ROOT } from '../../src/wire/name.ts'
+import { encode, type Record } from '../../src/wire/record.ts'
 import { Class, Rcode, Type } from '../../src/wire/types.ts'
 import { address, answerOf, asks, cluster, countsOf, ORIGIN, rcodeOf, WEB } from './answered-cluster.ts'
-import { Answering, keyOf, type Outcome, plainCut, requestFor } from './answering.ts'
+import { Answering, keyOf, type Outcome, plainCut, requestFor, soaAnswer } from './answering.ts'
 
 t.test('a zone: by name, by type, by what is above a missing name', async t => {
   const { answering, cut } = cluster()
@@ -62,6 +62,24 @@ t.test('a negative answer holds for names of each length', async t => {
   t.equal(rcodeOf(ask(`${long}.cluster.local`)), Rcode.NXDOMAIN, '255 octets')
 })
 
+t.test('a negative answer that has to be cut', async t => {
+  const answering = new Answering()
+  const data = { type: Type.NS, class: Class.IN, ttl: 30, rdata: nameFromKey(WEB) }
+  const negative = (length: number) => {
+    const authorities = Array.from({ length: 60 }, () => ({ ...data, owner: length - ORIGIN.length }))
+    return encode({ answers: [], authorities, additionals: [] }, length)
+  }
+  const zone = answering.addZone(negative)
+  answering.put(zone, ORIGIN, { other: Verdict.NODATA, below: 0, types: [] })
+  answering.cuts = [{ ...plainCut, suffix: ORIGIN, zone }]
+  for (let size = 1; size < 40; size++) {
+    const request = requestFor(nameFromKey(keyOf(`${'x'.repeat(size)}.cluster.local`)), Type.A)
+    const { got, wanted } = answering.both(request, Transport.UDP4, 512)
+    t.same(got, wanted)
+    t.type(got, Buffer)
+  }
+})
+
 t.test('names of many labels cost few look-ups', async t => {
   const { answering } = cluster()
   let looks = 0
@@ -90,18 +108,36 @@ t.test('names of many labels cost few look-ups', async t => {
 
 t.test('a look-up that gave up does not say that a name is missing', async t => {
   const { answering } = cluster()
-  class Unsure extends TableReader {
-    override findZone(...key: Parameters<TableReader['findZone']>): number {
-      return super.findZone(...key) || -1
+  for (const unsure of ['no.such', 'such', 'shop.svc'].map(name => keyOf(`${name}.cluster.local`).length)) {
+    class Unsure extends TableReader {
+      override findZone(...key: Parameters<TableReader['findZone']>): number {
+        return key[3] === unsure ? -1 : super.findZone(...key)
+      }
     }
+    const octets = new Uint8Array(512)
+    const answerer = new Answerer({
+      reader: new Unsure(answering.table.memory, answering.table.openReader()),
+      octets,
+    })
+    const name = unsure === keyOf('shop.svc.cluster.local').length ? 'no.shop.svc' : 'no.such'
+    const request = requestFor(nameFromKey(keyOf(`${name}.cluster.local`)), Type.A)
+    octets.set(request)
+    answerer.begin(0)
+    t.equal(answerer.answer(answering.directory, 0, request.length, 512, Transport.UDP4), ASK)
+    answerer.end(0)
   }
-  const octets = new Uint8Array(512)
-  const answerer = new Answerer({ reader: new Unsure(answering.table.memory, answering.table.openReader()), octets })
-  const request = requestFor(nameFromKey(keyOf('no.shop.svc.cluster.local')), Type.A)
-  octets.set(request)
-  answerer.begin(0)
-  t.equal(answerer.answer(answering.directory, 0, request.length, 512, Transport.UDP4), ASK)
-  answerer.end(0)
+})
+
+t.test('the zone of the root, and a cut far below its apex', async t => {
+  const answering = new Answering()
+  const zone = answering.addZone(length => soaAnswer(ROOT, 7, length))
+  answering.put(zone, ROOT, { other: Verdict.NODATA, below: 0, types: [] })
+  const ask = asks(t, answering)
+  answering.cuts = [{ ...plainCut, zone }]
+  t.equal(rcodeOf(ask('.')), Rcode.NOERROR)
+  t.equal(rcodeOf(ask('a.b')), Rcode.NXDOMAIN)
+  answering.cuts = [{ ...plainCut, suffix: keyOf('shop.svc.cluster.local'), zone }]
+  t.equal(rcodeOf(ask('a.shop.svc.cluster.local')), Rcode.NXDOMAIN)
 })
 
 t.test('cuts: the longest that the name is in, at the boundary of a label', async t => {
