@@ -131,7 +131,7 @@ const TRANSPORTS = [Transport.UDP4, Transport.UDP4, Transport.UDP6, Transport.TC
 t.test('whatever is well formed gets what the model says', async t => {
   const source = chance(newSeed(t))
   let answered = 0
-  for (let round = 0; round < 200; round++) {
+  for (let round = 0; round < 120; round++) {
     const { answering, keys } = randomWorld(source)
     for (let i = 0; i < 120; i++) {
       const request = randomRequest(source, keys)
@@ -145,14 +145,14 @@ t.test('whatever is well formed gets what the model says', async t => {
     }
     answering.close()
   }
-  t.ok(answered > 5000, `${answered} answered`)
+  t.ok(answered > 2500, `${answered} answered`)
 })
 
 t.test('damaged packets get what the model says, or are asked of others', async t => {
   const source = chance(newSeed(t))
   const corpus = goodQueries()
   const count = { reply: 0, ask: 0, drop: 0 }
-  for (let round = 0; round < 100; round++) {
+  for (let round = 0; round < 60; round++) {
     const { answering, keys } = randomWorld(source)
     const requests = Array.from({ length: 20 }, () => randomRequest(source, keys))
     for (let i = 0; i < 300; i++) {
