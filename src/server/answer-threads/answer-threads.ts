@@ -74,11 +74,6 @@ export class AnswerThreads {
     return this.#running.length
   }
 
-  /** Those that there are, in order. */
-  get threads(): readonly AnswerThread[] {
-    return this.#running
-  }
-
   /**
    * Has so many threads (MOST_THREADS at most), and as many sockets at least for each port. Rejects where one cannot be had; then
    * there are as many threads as before. No query is lost: sockets are not closed, but served by the threads that stay.
