@@ -40,7 +40,7 @@ export function writeZoneEntry(block: BlockWriter, head: EntryHead, entry: ZoneE
         `an answer of type ${type.type} is not fit for the answer table: compiled for another name, with EDNS options, or too large`,
       )
     }
-    writeAnswer(block, at, { type: type.type, answer, ttl: recordTtl(answer), stored: 0 })
+    writeAnswer(block, at, { type: type.type, answer, ttl: recordTtl(answer) })
   })
 }
 
@@ -49,18 +49,24 @@ export function writeCacheEntry(block: BlockWriter, head: EntryHead, spelling: U
   if (!isStorable(kept.answer, spelling.length)) return false
   writeHead(block, head)
   block.append(spelling)
-  writeAnswer(block, block.extend(AnswerRecord.WORDS * 4) >> 2, kept)
+  const at = block.extend((AnswerRecord.WORDS + AnswerRecord.STORED_WORDS) * 4) >> 2
+  writeAnswer(block, at, kept)
+  block.words[at + AnswerRecord.STORED_LOW] = kept.storedMs
+  block.words[at + AnswerRecord.STORED_HIGH] = Math.floor(kept.storedMs / 2 ** 32)
   return true
 }
 
 /** An answer, and what else its record says. */
-export interface Kept {
+interface Recorded {
   readonly type: number
   readonly answer: Answer
   /** Seconds. */
   readonly ttl: number
-  /** Milliseconds; only the lowest 32 bits count. */
-  readonly stored: number
+}
+
+export interface Kept extends Recorded {
+  /** Whole milliseconds. */
+  readonly storedMs: number
 }
 
 /** What the layout has no room for has to be asked of the control thread. */
@@ -76,7 +82,7 @@ function writeHead(block: BlockWriter, { hash, key, meta, name }: EntryHead): vo
   block.append(name)
 }
 
-function writeAnswer(block: BlockWriter, at: number, { type, answer, ttl, stored }: Kept): void {
+function writeAnswer(block: BlockWriter, at: number, { type, answer, ttl }: Recorded): void {
   const rotation = rotationOf(answer)
   const first = rotation === Rotation.SHUFFLE ? firstAddress(answer) : 0
   const bodyAt = block.append(answer.body)
@@ -88,7 +94,6 @@ function writeAnswer(block: BlockWriter, at: number, { type, answer, ttl, stored
   words[at + AnswerRecord.TTL] = ttl
   words[at + AnswerRecord.BODY_AT] = bodyAt
   words[at + AnswerRecord.BODY_LENGTH] = answer.body.length
-  words[at + AnswerRecord.STORED] = stored
 }
 
 export function headerWord({ bits, rcode, copied }: Answer): number {

@@ -12,13 +12,10 @@ import type { Question } from './question.ts'
 /** What a look-up gives for a name that is not there; below it where it cannot tell. */
 const ABSENT = 0
 
-/** What is stored while a batch runs seems to come from the future: milliseconds that a batch may take. */
-const SKEW = 60_000
-
 export class Finder {
   readonly #lookup: Lookup
   readonly #found: Found
-  /** The process's monotonic clock in milliseconds, modulo 2³². */
+  /** The process's monotonic clock in milliseconds. */
   #nowMs = 0
   /** The zone's entry for the question and its record for the type, as words of the arena. */
   #entry = 0
@@ -32,7 +29,7 @@ export class Finder {
 
   /** Sets the time by which kept answers age: milliseconds of the process's monotonic clock. */
   setNow(nowMs: number): void {
-    this.#nowMs = (nowMs % 2 ** 32) | 0
+    this.#nowMs = nowMs
   }
 
   /** Finds what is told; false where the control thread is to be asked. */
@@ -137,9 +134,11 @@ export class Finder {
     const record = recordsOf(words, entry, 2)
     const found = this.#found
     found.takeRecord(entry, record, Origin.CACHE)
-    const age = (this.#nowMs - words[record + AnswerRecord.STORED]!) | 0
-    const left = found.ttl - Math.floor(Math.max(age, 0) / 1000)
-    if (age < -SKEW || left <= 0) return false
+    const storedMs =
+      words[record + AnswerRecord.STORED_HIGH]! * 2 ** 32 + (words[record + AnswerRecord.STORED_LOW]! >>> 0)
+    // What was stored while the batch runs seems to come from the future.
+    const left = found.ttl - Math.floor(Math.max(this.#nowMs - storedMs, 0) / 1000)
+    if (left <= 0) return false
     found.toldTtl = left === found.ttl ? AS_STORED : left
     // RFC 6840 sections 5.7 and 5.8: only who shows that it knows the bit gets it.
     if (!question.dnssecOk && (question.bits & Bit.AD) === 0) found.bits &= ~Bit.AD

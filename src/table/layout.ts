@@ -75,7 +75,8 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict]
  * 3  zone: records << 16 | below << 8 | other      cache: type << 16 | DO << 1 | CD
  * 4… the name in wire form, A to Z lowered, filled up with zeros to a whole word; in a cache entry the name once more, in the letter
  *    case in which owners are told
- *    then the answer records, `AnswerRecord.WORDS` each (a cache entry has one), then their bodies, each from a whole word on
+ *    then the answer records, `AnswerRecord.WORDS` each (a cache entry has one, and behind it when it was stored), then their
+ *    bodies, each from a whole word on
  * ```
  */
 export const Entry = { HASH: 0, KEY: 1, META: 3, NAME: 4 } as const
@@ -102,9 +103,11 @@ export const AnswerRecord = {
   /** Octets from the start of the entry. */
   BODY_AT: 5,
   BODY_LENGTH: 6,
-  /** Of a cache entry: milliseconds of the process's monotonic clock, modulo 2³², when it was stored. */
-  STORED: 7,
-  WORDS: 8,
+  WORDS: 7,
+  /** Of a cache entry, behind its record: milliseconds of the process's monotonic clock when it was stored, as two words. */
+  STORED_LOW: 7,
+  STORED_HIGH: 8,
+  STORED_WORDS: 2,
 } as const
 
 /**

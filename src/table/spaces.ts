@@ -99,7 +99,7 @@ export class KeptAnswers implements CacheSpace {
     if (this.#closed) return false
     const store = this.#store
     const { head, ref } = store.place(this.id, Kind.CACHE, question.key, metaOf(question))
-    const kept = { type: question.type, answer, ttl: life.ttl, stored: Math.floor(this.#now() - life.ageMs) }
+    const kept = { type: question.type, answer, ttl: life.ttl, storedMs: Math.floor(this.#now() - life.ageMs) }
     if (writeCacheEntry(store.block, head, question.name, kept)) return store.putBounded(ref)
     if (ref !== 0) store.remove(ref)
     return false

@@ -56,6 +56,7 @@ t.test('kept answers: fresh, for DO and CD as asked, aged, in the letter case of
     [9999, 1],
     [10_000, 'ask'],
     [2 ** 31 + 1000, 'ask'],
+    [2 ** 32 + 1000, 'ask'],
   ] as const) {
     answering.nowMs = stored + age
     t.same(ttlsOf(ask('www.example.org')), ttl === 'ask' ? ttl : [ttl, ttl], `after ${age} ms`)
