@@ -2,7 +2,7 @@
  * Adds what answer threads count, in shared memory, to the metrics of the process. Which words a thread counts in is said in
  * `table/counters.ts`; what they are called in the metrics, in `traffic.ts`.
  */
-import { Counted, MAX_COUNTERS } from '../table/counters.ts'
+import { Counted, MAX_COUNTERS, Sum, sumAt, sumsOf } from '../table/counters.ts'
 import type { Clock } from './clock.ts'
 import type { Counter, Metrics } from './metrics.ts'
 import { type Traffic, trafficMetrics } from './traffic.ts'
@@ -23,19 +23,28 @@ export interface Counting {
 /** Words of the memory that one thread counts in. */
 export const COUNTER_WORDS = MAX_COUNTERS * Counted.WORDS
 
-/** Sums of durations are the first to wrap, after some seconds of full load. */
-const FOLD_EVERY_MS = 1000
+/** Counts wrap after some hours of full load. */
+const FOLD_EVERY_MS = 60_000
+
+/** The words of a thread, and what of them was added up already. */
+interface Thread {
+  readonly words: Uint32Array
+  readonly sums: Float64Array
+  readonly seen: Uint32Array
+  readonly seenSums: Float64Array
+}
 
 /**
  * One for a process (or a server). A thread is given `COUNTER_WORDS` words of shared memory; the block of a label set begins at
- * its number × `Counted.WORDS`. `register` has what they gain from now on added up each second and before each exposition of the
+ * its number × `Counted.WORDS`. `register` has what they gain from now on added up each minute and before each exposition of the
  * metrics, and returns a function that adds the rest and forgets the thread: to be called once it has ended.
  */
 export class TrafficFolder {
   readonly #metrics: Metrics
   readonly #sets: (Counting & { readonly target: Traffic | undefined })[] = []
-  readonly #threads = new Set<{ readonly words: Uint32Array; readonly seen: Uint32Array }>()
+  readonly #threads = new Set<Thread>()
   readonly #difference = new Uint32Array(Counted.WORDS)
+  readonly #differenceSums = sumsOf(this.#difference)
   readonly #leave: () => void
 
   constructor(metrics: Metrics, clock: Clock) {
@@ -63,7 +72,8 @@ export class TrafficFolder {
   }
 
   register(words: Uint32Array): () => void {
-    const thread = { words, seen: words.slice() }
+    const seen = words.slice()
+    const thread = { words, sums: sumsOf(words), seen, seenSums: sumsOf(seen) }
     this.#threads.add(thread)
     return () => {
       this.fold()
@@ -73,9 +83,9 @@ export class TrafficFolder {
 
   /** Adds what was counted since the last time. */
   fold(): void {
-    for (const { words, seen } of this.#threads) {
+    for (const thread of this.#threads) {
       for (const [number, { target, cache }] of this.#sets.entries()) {
-        if (!this.#subtract(words, seen, number * Counted.WORDS)) continue
+        if (!this.#subtract(thread, number * Counted.WORDS)) continue
         target?.add(this.#difference)
         const success = this.#difference[Counted.CACHE_SUCCESS]!
         const denial = this.#difference[Counted.CACHE_DENIAL]!
@@ -93,15 +103,20 @@ export class TrafficFolder {
   }
 
   /** Takes the block at `at` as seen, and what it gained as the difference; false where that is nothing. */
-  #subtract(words: Uint32Array, seen: Uint32Array, at: number): boolean {
+  #subtract({ words, sums, seen, seenSums }: Thread, at: number): boolean {
     let changed = false
-    for (let i = 0; i < Counted.WORDS; i++) {
+    for (let i = 0; i < Counted.SUMS; i++) {
       const now = words[at + i]!
       // Modulo 2³², so that a word may wrap.
       const gained = (now - seen[at + i]!) >>> 0
       this.#difference[i] = gained
       seen[at + i] = now
       changed ||= gained > 0
+    }
+    for (let i = sumAt(at, 0); i < sumAt(at, Sum.COUNT); i++) {
+      const now = sums[i]!
+      this.#differenceSums[i - (at >> 1)] = now - seenSums[i]!
+      seenSums[i] = now
     }
     return changed
   }

@@ -2,11 +2,22 @@
  * Counts queries and replies under the names, labels and buckets of CoreDNS 1.15, which dashboards and alerts ask for. Used by
  * the `prometheus` plugin, and by the server for queries that reach no chain.
  */
-import { COUNTED_TYPES, Counted, DURATION_BUCKETS, SIZE_BUCKETS, SIZE_WORDS, Transport } from '../table/counters.ts'
+import {
+  COUNTED_TYPES,
+  Counted,
+  DURATION_BUCKETS,
+  SIZE_BUCKETS,
+  SIZE_COUNTS,
+  Sum,
+  sumAt,
+  sumsOf,
+  Transport,
+  typePlace,
+} from '../table/counters.ts'
 import type { Answer } from '../wire/answer.ts'
 import { fullSize } from '../wire/finish.ts'
 import type { Query } from '../wire/query.ts'
-import { rcodeName, Type } from '../wire/types.ts'
+import { rcodeName } from '../wire/types.ts'
 import type { Counter, Family, Histogram, Metrics } from './metrics.ts'
 
 /** The `zone` label of queries that no server block took. No zone has this name, as it lacks the last dot. */
@@ -92,10 +103,6 @@ interface Families {
   readonly responses: Family<Counter>
 }
 
-/** By type, its place among those that are counted apart; 0 for all others. */
-const placeOf = new Uint8Array(256)
-for (const [index, name] of COUNTED_TYPES.entries()) placeOf[Type[name]] = index + 1
-
 const PROTOCOLS = ['udp', 'tcp'] as const
 /** Who makes the answers of the table, by their number in `Counted.RESPONSES`. */
 const SOURCES = ['kubernetes', 'cache'] as const
@@ -121,7 +128,7 @@ class ZoneTraffic implements Traffic {
     const { peer } = query
     const tcp = peer.protocol === 'tcp' ? 1 : 0
     const v6 = peer.address.includes(':') ? 1 : 0
-    this.#requestsOf(((placeOf[query.type] ?? 0) << 2) | (tcp << 1) | v6).add()
+    this.#requestsOf((typePlace(query.type) << 2) | (tcp << 1) | v6).add()
     if (query.dnssecOk) this.#dnssecOks().add()
     const sizes = this.#sizesOf(tcp)
     sizes.request.observe(query.packet.length)
@@ -137,14 +144,17 @@ class ZoneTraffic implements Traffic {
     }
     const dnssecOk = block[Counted.DNSSEC_OK]!
     if (dnssecOk > 0) this.#dnssecOks().add(dnssecOk)
-    const durations = block.subarray(Counted.DURATIONS, Counted.DURATION_SUM)
-    if (durations.some(isPositive)) this.#durations().merge(durations, block[Counted.DURATION_SUM]! / DURATION_UNITS)
+    const sums = sumsOf(block)
+    const durations = block.subarray(Counted.DURATIONS, Counted.REQUEST_SIZES)
+    if (durations.some(isPositive)) {
+      this.#durations().merge(durations, sums[sumAt(0, Sum.DURATIONS)]! / DURATION_UNITS)
+    }
     for (const tcp of PROTOCOLS.keys()) {
-      const request = sizeWords(block, Counted.REQUEST_SIZES, tcp)
-      if (!request.counts.some(isPositive)) continue
-      const response = sizeWords(block, Counted.RESPONSE_SIZES, tcp)
-      this.#sizesOf(tcp).request.merge(request.counts, request.sum)
-      this.#sizesOf(tcp).response.merge(response.counts, response.sum)
+      const requests = sizeCounts(block, Counted.REQUEST_SIZES, tcp)
+      if (!requests.some(isPositive)) continue
+      const { request, response } = this.#sizesOf(tcp)
+      request.merge(requests, sums[sumAt(0, Sum.REQUEST_SIZES + tcp)]!)
+      response.merge(sizeCounts(block, Counted.RESPONSE_SIZES, tcp), sums[sumAt(0, Sum.RESPONSE_SIZES + tcp)]!)
     }
     for (const [source, plugin] of SOURCES.entries()) {
       for (let rcode = 0; rcode < RCODES; rcode++) {
@@ -189,9 +199,8 @@ function isPositive(count: number): boolean {
   return count > 0
 }
 
-/** The size histogram of a protocol that begins at `at`. */
-function sizeWords(block: Uint32Array, at: number, tcp: number): { counts: Uint32Array; sum: number } {
-  const start = at + tcp * SIZE_WORDS
-  const sumAt = start + SIZE_WORDS - 1
-  return { counts: block.subarray(start, sumAt), sum: block[sumAt]! }
+/** The buckets of a protocol, of the size histograms that begin at `at`. */
+function sizeCounts(block: Uint32Array, at: number, tcp: number): Uint32Array {
+  const start = at + tcp * SIZE_COUNTS
+  return block.subarray(start, start + SIZE_COUNTS)
 }

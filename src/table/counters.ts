@@ -1,7 +1,8 @@
 /**
  * What answer threads count, in shared memory: a block of plain words for each label set (server and zone) and thread. They only
- * grow and wrap at 2³²; the control thread adds up the differences often enough (`observe/traffic.ts`).
+ * grow and wrap at 2³²; the control thread adds up the differences often enough (`observe/traffic-folder.ts`).
  */
+import { Type } from '../wire/types.ts'
 
 /** Bounds of histogram buckets, as CoreDNS has them; the last bucket has none. Durations in units of 100 ns. */
 export const DURATION_BUCKETS: readonly number[] = Array.from({ length: 16 }, (_, i) => 2_500 * 2 ** i)
@@ -15,6 +16,14 @@ export const COUNTED_TYPES = [
   'ANY',
 ] as const // biome-ignore format: as a list
 
+const typePlaces = new Uint8Array(256)
+for (const [i, name] of COUNTED_TYPES.entries()) typePlaces[Type[name]] = i + 1
+
+/** The place of a type. */
+export function typePlace(type: number): number {
+  return type < 256 ? typePlaces[type]! : 0
+}
+
 /** How a query came: the two low bits of a request's number. */
 export const Transport = { UDP4: 0, UDP6: 1, TCP4: 2, TCP6: 3 } as const
 export type Transport = (typeof Transport)[keyof typeof Transport]
@@ -24,22 +33,39 @@ export const Counted = {
   /** By type place << 2 | transport. */
   REQUESTS: 0,
   DNSSEC_OK: 80,
-  /** By bucket, and the sum in units of 100 ns. */
+  /** By bucket. */
   DURATIONS: 81,
-  DURATION_SUM: 98,
-  /** By `tcp`: buckets and sum of the sizes in octets. */
-  REQUEST_SIZES: 99,
-  RESPONSE_SIZES: 131,
+  /** By `tcp`, and then by bucket. */
+  REQUEST_SIZES: 98,
+  RESPONSE_SIZES: 128,
   /** By source (0 zone, 1 cache), 16 rcodes each. */
-  RESPONSES: 163,
+  RESPONSES: 158,
   /** Hits of kept answers: positive ones, and denials. */
-  CACHE_SUCCESS: 195,
-  CACHE_DENIAL: 196,
+  CACHE_SUCCESS: 190,
+  CACHE_DENIAL: 191,
+  /** `Sum.COUNT` of them, two words each. */
+  SUMS: 192,
   WORDS: 208,
 } as const
 
-/** Words of one size histogram: 15 buckets and the sum. */
-export const SIZE_WORDS = 16
+/** Buckets of one size histogram. */
+export const SIZE_COUNTS = SIZE_BUCKETS.length + 1
+
+/** Sums of what was counted in buckets: durations in units of 100 ns, and by `tcp` sizes in octets. */
+export const Sum = { DURATIONS: 0, REQUEST_SIZES: 1, RESPONSE_SIZES: 3, COUNT: 5 } as const
+
+/**
+ * The words of blocks as numbers of 64 bits, for their sums: `sumAt` says where one stands. As whole words they would pass 2³² within
+ * seconds, before a busy control thread comes to look. Where answer threads run, such a number is read and written at once.
+ */
+export function sumsOf(blocks: Uint32Array): Float64Array {
+  return new Float64Array(blocks.buffer, blocks.byteOffset, blocks.length >> 1)
+}
+
+/** Where a sum stands of the block that begins at that word. */
+export function sumAt(block: number, sum: number): number {
+  return ((block + Counted.SUMS) >> 1) + sum
+}
 
 /** The most label sets; a cut beyond them is not answered from the table. */
 export const MAX_COUNTERS = 128

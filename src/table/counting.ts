@@ -1,34 +1,34 @@
 /** Counts what one thread answers, in the words that `counters.ts` lays out; the control thread adds them up. */
-import { Type } from '../wire/types.ts'
 import {
-  COUNTED_TYPES,
   Counted,
   DURATION_BUCKETS,
   MAX_COUNTERS,
   SIZE_BUCKETS,
-  SIZE_WORDS,
+  SIZE_COUNTS,
+  Sum,
+  sumAt,
+  sumsOf,
   type Transport,
+  typePlace,
 } from './counters.ts'
 import { type Found, Origin } from './found.ts'
 import type { Question } from './question.ts'
-
-/** By type, its place among the counted ones plus 1. */
-const typePlaces = new Uint8Array(256)
-for (const [i, name] of COUNTED_TYPES.entries()) typePlaces[Type[name]] = i + 1
 
 const sizeBounds = Float64Array.from([...SIZE_BUCKETS, Number.POSITIVE_INFINITY])
 const durationBounds = Float64Array.from([...DURATION_BUCKETS, Number.POSITIVE_INFINITY])
 
 export class Counting {
   readonly #words: Uint32Array
+  readonly #sums: Float64Array
   /** By number of a label set, the answers since the batch began; and the numbers that have some. */
   readonly #answered = new Uint32Array(MAX_COUNTERS)
   readonly #touched = new Uint8Array(MAX_COUNTERS)
   #touchedCount = 0
 
-  /** `words` has `Counted.WORDS` words for each label set. */
+  /** `words` has `Counted.WORDS` words for each label set, from a whole number of 64 bits on. */
   constructor(words: Uint32Array) {
     this.#words = words
+    this.#sums = sumsOf(words)
   }
 
   /** How many label sets there is room for. */
@@ -48,12 +48,14 @@ export class Counting {
     const words = this.#words
     const start = set * Counted.WORDS
     const { type } = question
-    const place = type < 256 ? typePlaces[type]! : 0
-    words[start + Counted.REQUESTS + ((place << 2) | transport)]! += 1
+    words[start + Counted.REQUESTS + ((typePlace(type) << 2) | transport)]! += 1
     if (question.dnssecOk) words[start + Counted.DNSSEC_OK]! += 1
-    const sizes = start + (transport >> 1) * SIZE_WORDS
-    this.#size(sizes + Counted.REQUEST_SIZES, requestSize)
-    this.#size(sizes + Counted.RESPONSE_SIZES, fullSize)
+    const tcp = transport >> 1
+    const sizes = start + tcp * SIZE_COUNTS
+    words[sizes + Counted.REQUEST_SIZES + sizeBucket(requestSize)]! += 1
+    words[sizes + Counted.RESPONSE_SIZES + sizeBucket(fullSize)]! += 1
+    this.#sums[sumAt(start, Sum.REQUEST_SIZES + tcp)]! += requestSize
+    this.#sums[sumAt(start, Sum.RESPONSE_SIZES + tcp)]! += fullSize
     words[start + Counted.RESPONSES + found.origin * 16 + found.rcode]! += 1
     if (found.origin === Origin.CACHE) {
       words[start + (found.isKeptAsDenial(type) ? Counted.CACHE_DENIAL : Counted.CACHE_SUCCESS)]! += 1
@@ -71,16 +73,15 @@ export class Counting {
       const start = set * Counted.WORDS
       const answered = this.#answered[set]!
       this.#words[start + Counted.DURATIONS + bucket]! += answered
-      this.#words[start + Counted.DURATION_SUM]! += answered * elapsed
+      this.#sums[sumAt(start, Sum.DURATIONS)]! += answered * elapsed
       this.#answered[set] = 0
     }
     this.#touchedCount = 0
   }
+}
 
-  #size(start: number, size: number): void {
-    let bucket = 0
-    while (size > sizeBounds[bucket]!) bucket++
-    this.#words[start + bucket]! += 1
-    this.#words[start + SIZE_WORDS - 1]! += size
-  }
+function sizeBucket(size: number): number {
+  let bucket = 0
+  while (size > sizeBounds[bucket]!) bucket++
+  return bucket
 }

@@ -8,7 +8,10 @@ import {
   DURATION_BUCKETS,
   MAX_COUNTERS,
   SIZE_BUCKETS,
-  SIZE_WORDS,
+  SIZE_COUNTS,
+  Sum,
+  sumAt,
+  sumsOf,
 } from '../../src/table/counters.ts'
 import { fullSize } from '../../src/wire/finish.ts'
 import { typeName } from '../../src/wire/types.ts'
@@ -41,7 +44,7 @@ t.test('what threads count reads as if the plugin had counted it', async t => {
     ),
     source: i % 3 === 0 ? 1 : 0,
     // Sums of these lose nothing, in whatever order.
-    units: [0, 78_125, 156_250, 1e7, 1e9][i % 5]!,
+    units: [0, 78_125, 156_250, 1e7, 1e10][i % 5]!,
   }))
 
   const expected = metrics()
@@ -54,24 +57,25 @@ t.test('what threads count reads as if the plugin had counted it', async t => {
   const folder = new TrafficFolder(registry, testClock())
   folder.numberOf({ traffic: { ...traffic, zone: 'other.' }, cache: undefined })
   const number = folder.numberOf({ traffic, cache: undefined })!
-  // Words wrap.
-  const threads = [0, 1].map(() => new Uint32Array(COUNTER_WORDS).fill(2 ** 32 - 40))
+  // Words wrap, sums pass 2³².
+  const threads = [0, 1].map(() => new Uint32Array(COUNTER_WORDS).fill(2 ** 32 - 2))
+  for (const words of threads) sumsOf(words).fill(2 ** 32 - 2, sumAt(number * Counted.WORDS, 0))
   const closings = threads.map(words => folder.register(words))
   for (const [i, { query, answer, source, units }] of exchanges.entries()) {
     const block = threads[i % 2]!.subarray(number * Counted.WORDS)
+    const sums = sumsOf(block)
     const tcp = query.peer.protocol === 'tcp' ? 1 : 0
     const place = (COUNTED_TYPES as readonly string[]).indexOf(typeName(query.type)) + 1
-    const sizes = (at: number, size: number) => {
-      const start = at + tcp * SIZE_WORDS
-      block[start + bucketOf(SIZE_BUCKETS, size)]! += 1
-      block[start + SIZE_WORDS - 1]! += size
+    const sizes = (at: number, sum: number, size: number) => {
+      block[at + tcp * SIZE_COUNTS + bucketOf(SIZE_BUCKETS, size)]! += 1
+      sums[sumAt(0, sum + tcp)]! += size
     }
     block[Counted.REQUESTS + ((place << 2) | (tcp << 1) | (query.peer.address.includes(':') ? 1 : 0))]! += 1
     if (query.dnssecOk) block[Counted.DNSSEC_OK]! += 1
     block[Counted.DURATIONS + bucketOf(DURATION_BUCKETS, units)]! += 1
-    block[Counted.DURATION_SUM]! += units
-    sizes(Counted.REQUEST_SIZES, query.packet.length)
-    sizes(Counted.RESPONSE_SIZES, fullSize(query, answer))
+    sums[sumAt(0, Sum.DURATIONS)]! += units
+    sizes(Counted.REQUEST_SIZES, Sum.REQUEST_SIZES, query.packet.length)
+    sizes(Counted.RESPONSE_SIZES, Sum.RESPONSE_SIZES, fullSize(query, answer))
     block[Counted.RESPONSES + source * 16 + answer.rcode]! += 1
     if (i === 5) folder.fold()
   }
@@ -84,7 +88,7 @@ t.test('what threads count reads as if the plugin had counted it', async t => {
   t.same(lines(await registry.exposition()), lines(await expected.exposition()))
 })
 
-t.test('hits of a cache are counted by it, each second and when somebody looks', async t => {
+t.test('hits of a cache are counted by it, each minute and when somebody looks', async t => {
   const registry = metrics()
   const clock = testClock()
   const folder = new TrafficFolder(registry, clock)
@@ -97,13 +101,13 @@ t.test('hits of a cache are counted by it, each second and when somebody looks',
   const values = () =>
     [cache.requests, cache.success, cache.denial].map(made => (made as unknown as { value: number }).value)
   block[Counted.CACHE_SUCCESS] = 3
-  clock.advance(1000)
+  clock.advance(60_000)
   t.same(values(), [3, 3, 0])
   block[Counted.CACHE_DENIAL] = 2
   t.match(await registry.exposition(), 'hits{type="denial"} 2')
   folder.close()
   block[Counted.CACHE_SUCCESS] = 9
-  clock.advance(1000)
+  clock.advance(60_000)
   await registry.exposition()
   t.same(values(), [5, 3, 2], 'not after its end')
 })
