@@ -10,12 +10,16 @@ import type { Verdict } from './layout.ts'
 export interface ZoneEntry {
   /** What is said of a type that is not among `types`; never ANSWER. */
   readonly other: Verdict
-  /** Bits of `Below`. */
+  /**
+   * Bits of `Below`: what is said of names that are not there, where the first name on the way from this one down to them is not
+   * there either. (Above `a._http._tcp.web` there may be `_http._tcp.web` and `web`, but no `_tcp.web`. Then either of the two is
+   * taken at its word: both must be right.)
+   */
   readonly below: number
   readonly types: readonly TypeEntry[]
 }
 
-/** An answer is compiled for the entry's own name: its `nameLength` is that name's, or 0. */
+/** An answer is compiled for the entry's own name: its `nameLength` is that name's, or 0. Its records have one time to live. */
 export type TypeEntry =
   | { readonly type: number; readonly verdict: typeof Verdict.ANSWER; readonly answer: Answer }
   | { readonly type: number; readonly verdict: Exclude<Verdict, typeof Verdict.ANSWER> }

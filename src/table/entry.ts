@@ -1,12 +1,13 @@
 /** The words of entries, as `layout.ts` lays them down: written into a block, and read back from the arena. */
 import { PortolanError } from '../errors.ts'
 import { type Answer, recordCount } from '../wire/answer.ts'
-import { lowestTtl } from '../wire/edit.ts'
+import { lowestTtl, withTtl } from '../wire/edit.ts'
 import { MAX_NAME } from '../wire/name.ts'
 import { firstAddress, Rotation, rotationOf } from '../wire/rotation.ts'
 import { HEADER } from '../wire/types.ts'
 import type { BlockWriter } from './block-writer.ts'
 import type { TypeEntry, ZoneEntry } from './contract.ts'
+import { recordEnd } from './found.ts'
 import { AnswerRecord, Entry, Verdict } from './layout.ts'
 
 const LARGEST_TTL = 2 ** 32 - 1
@@ -100,9 +101,11 @@ export function headerWord({ bits, rcode, copied }: Answer): number {
   return ((bits | rcode) << 16) | copied
 }
 
-/** The lowest time to live of the answer's records, 0 where there are none. */
+/** The time to live of the answer's records, 0 where there are none. Throws where they differ: a cache on the way would make them one. */
 export function recordTtl(answer: Answer): number {
-  return recordCount(answer) === 0 ? 0 : lowestTtl(answer, LARGEST_TTL)
+  const ttl = recordCount(answer) === 0 ? 0 : lowestTtl(answer, LARGEST_TTL)
+  if (withTtl(answer, ttl) === answer) return ttl
+  throw new PortolanError('PORTOLAN_TABLE_ANSWER', 'the records of an answer in the table must have one time to live')
 }
 
 /** The octets of the name in an entry that starts at that word. */
@@ -151,12 +154,6 @@ function readAnswer(words: Int32Array, octets: Uint8Array, entry: number, at: nu
 /** Where records start in a body that is known to be well formed. */
 function startsOf(body: Uint8Array, records: number): number[] {
   const starts = [0]
-  let at = 0
-  for (let i = 0; i < records; i++) {
-    while (body[at]! !== 0 && body[at]! < 0xc0) at += body[at]! + 1
-    at += body[at] === 0 ? 1 : 2
-    at += 10 + ((body[at + 8]! << 8) | body[at + 9]!)
-    starts.push(at)
-  }
+  for (let i = 0; i < records; i++) starts.push(recordEnd(body, starts[i]!))
   return starts
 }

@@ -74,8 +74,9 @@ export class Finder {
   }
 
   /**
-   * What is said of a name that is not there: the closest name above that is there says so. All names between that one and the apex
-   * are there too, so halves are looked at: most names cost one look-up more, and those of sixty labels no more than seven.
+   * What is said of a name that is not there: a name above says so that is there, while the first one on the way down is not. Halves
+   * are looked at: most names cost one look-up more, and those of sixty labels no more than seven. Where names are missing in between,
+   * there are several such; `ZoneEntry.below` is right in each.
    */
   #missing(question: Question, cut: CutView): number {
     const { labels } = question

@@ -11,7 +11,7 @@ export type Origin = (typeof Origin)[keyof typeof Origin]
 export const Saying = { SUCCESS: 0, DENIAL: 1, ERROR: 2 } as const
 export type Saying = (typeof Saying)[keyof typeof Saying]
 
-/** As time to live: each record keeps what it has. */
+/** As time to live: the records keep what they have. */
 export const AS_STORED = -1
 
 export class Found {
@@ -27,7 +27,7 @@ export class Found {
   /** Header bits that are its own, and those that are the question's. */
   bits = 0
   copied = 0
-  /** Seconds: the lowest of its records, and what all of them are told with, or AS_STORED. */
+  /** Seconds: what all its records have, and what they are told with, or AS_STORED. */
   ttl = 0
   toldTtl = AS_STORED
   rotation = Rotation.NONE as number

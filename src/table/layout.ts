@@ -98,7 +98,7 @@ export const AnswerRecord = {
   COUNTS: 2,
   /** additionals << 16 | the first record that may move, where `Rotation` says some may */
   MORE_COUNTS: 3,
-  /** Seconds: what the records have, or where they differ the lowest; of a cache entry, its whole life. */
+  /** Seconds, the same for all records. */
   TTL: 4,
   /** Octets from the start of the entry. */
   BODY_AT: 5,
@@ -120,7 +120,7 @@ export const Template = {
   /** answers << 16 | authorities */
   COUNTS: 1,
   ADDITIONALS: 3,
-  /** Seconds: the lowest of its records. */
+  /** Seconds, the same for all records. */
   TTL: 4,
   NAME_LENGTH: 5,
   /** How many pointers there are, and from here on a word for each: where it stands in the body. Then the body. */

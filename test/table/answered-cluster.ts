@@ -40,6 +40,8 @@ export function cluster(changed: Partial<Cut> = {}) {
   put('shop.pod.cluster.local', [], Below.ONE_LABEL)
   put('shop.svc.cluster.local')
   put('web.shop.svc.cluster.local', [answerA(WEB), { type: Type.NS, verdict: Verdict.ASK }], Below.TWO_LABELS)
+  // Not all names above it are there.
+  put('_https._tcp.web.shop.svc.cluster.local')
   put('gone.shop.svc.cluster.local', [], 0, Verdict.NXDOMAIN)
   const cut: Cut = { ...plainCut, suffix: ORIGIN, zone, cache, ...changed }
   answering.cuts = [cut, { ...plainCut, cache }]

@@ -26,12 +26,11 @@ function randomKey({ below, pick }: Chance, origin: NameKey): NameKey {
 /** So many addresses, or records of all kinds, or the two together, as `loadbalance` and truncation meet them. */
 function randomAnswer(source: Chance, key: NameKey): Answer {
   const { below, pick } = source
-  const ttl = pick([0, 5, 30, 86_400])
   const others = recordsOf(randomSections(source, 2))
   const addresses = Array.from({ length: pick([0, 1, 2, 3, 8, 40, 200]) }, (_, i): Record => {
     const type = pick([Type.A, Type.AAAA])
     const rdata = new Uint8Array(type === Type.A ? 4 : 16).fill(i)
-    return { owner: pick([0, 0, nameFromKey(keyOf('other.example'))]), type, class: Class.IN, ttl, rdata }
+    return { owner: pick([0, 0, nameFromKey(keyOf('other.example'))]), type, class: Class.IN, ttl: 30, rdata }
   })
   const { answers, authorities, additionals } = below(3) ? { answers: [], authorities: [], additionals: [] } : others
   const sections = below(2)
@@ -39,7 +38,8 @@ function randomAnswer(source: Chance, key: NameKey): Answer {
     : { answers, authorities, additionals: [...additionals, ...addresses] }
   const rcode = pick([Rcode.NOERROR, Rcode.NOERROR, Rcode.NOERROR, Rcode.NXDOMAIN, Rcode.SERVFAIL])
   const bits = pick([Bit.AA, Bit.RA, Bit.RA | Bit.AD, 0])
-  return encode(sections, key.length, { rcode, bits, copied: pick([COPIED, COPIED, 0]) })
+  const ttl = pick([0, 5, 30, 86_400])
+  return withTtl(encode(sections, key.length, { rcode, bits, copied: pick([COPIED, COPIED, 0]) }), ttl)
 }
 
 function randomTypes(source: Chance, key: NameKey): TypeEntry[] {
