@@ -16,7 +16,10 @@ export interface TableOptions {
   readonly hashKey?: Uint8Array
   /** Milliseconds of a clock that all threads share; `sharedNow` by default. */
   readonly now?: () => number
-  /** Octets that the table may take; beyond them changes of a zone throw. They are reserved, and used as they are written to. */
+  /**
+   * Octets that the table may take, less than 2³¹; beyond them changes of a zone throw. They are reserved, and used as they are
+   * written to.
+   */
   readonly limit?: number
   /** Octets that the entries of caches may take; what goes beyond is not kept. */
   readonly cacheLimit?: number
@@ -61,6 +64,7 @@ export class AnswerTable {
     }
     const { hashKey = randomBytes(8), now = sharedNow, limit = 2 ** 30 } = options
     const { cacheLimit = 2 ** 26, limboLimit = 2 ** 24, reclaim = 'epochs' } = options
+    if (limit >= 2 ** 31) throw new RangeError(`the answer table takes less than 2 GiB, not ${limit} octets`)
     this.#now = now
     this.#store = new Store(hashKey, { limit, cacheLimit, limboLimit, reclaim })
     this.memory = this.#store.memory

@@ -209,6 +209,11 @@ t.test('a directory comes to readers as it was set, under a number of its own', 
   t.throws(() => table.openDirectory(), { code: 'PORTOLAN_TABLE_DIRECTORIES' })
 })
 
+t.test('places in a table are numbers of 32 bits', async t => {
+  t.throws(() => new AnswerTable({ limit: 2 ** 31 }), RangeError)
+  t.doesNotThrow(() => new AnswerTable({ limit: 2 ** 31 - 1 }))
+})
+
 t.test('readers are numbered, and a closed one holds nothing', async t => {
   const table = new AnswerTable()
   const zone = table.zoneSpace()
