@@ -14,7 +14,7 @@ import { Store } from './store.ts'
 export interface TableOptions {
   /** Eight octets that nobody can guess; random ones by default. */
   readonly hashKey?: Uint8Array
-  /** Milliseconds of a clock that all threads share; `sharedNow` by default. */
+  /** Milliseconds of a clock that all threads share, best one that is never set back; the time of day by default. */
   readonly now?: () => number
   /**
    * Octets that the table may take, less than 2³¹; beyond them changes of a zone throw. They are reserved, and used as they are
@@ -40,12 +40,6 @@ export interface TableUsage {
   readonly slots: number
 }
 
-/** Milliseconds since some fixed moment, the same in all threads of the process; never goes backwards. */
-export function sharedNow(): number {
-  const [seconds, nanoseconds] = process.hrtime()
-  return seconds * 1000 + nanoseconds / 1e6
-}
-
 /** Only one thread may use it; what it is told, readers see at once. Throws `PORTOLAN_TABLE_FULL` where it may not grow further. */
 export class AnswerTable {
   /** For `TableReader`; it may be passed to workers. */
@@ -62,7 +56,7 @@ export class AnswerTable {
         'the answer table needs a machine whose words begin with the lowest octet',
       )
     }
-    const { hashKey = randomBytes(8), now = sharedNow, limit = 2 ** 30 } = options
+    const { hashKey = randomBytes(8), now = Date.now, limit = 2 ** 30 } = options
     const { cacheLimit = 2 ** 26, limboLimit = 2 ** 24, reclaim = 'epochs' } = options
     if (limit >= 2 ** 31) throw new RangeError(`the answer table takes less than 2 GiB, not ${limit} octets`)
     this.#now = now

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Cut, ZoneEntry } from '../../src/table/contract.ts'
 import { Control, Entry, Index, MAX_DIRECTORIES } from '../../src/table/layout.ts'
 import { TableReader } from '../../src/table/reader.ts'
-import { AnswerTable, sharedNow } from '../../src/table/table.ts'
+import { AnswerTable } from '../../src/table/table.ts'
 import { bare } from '../../src/wire/answer.ts'
 import { type NameKey, nameFromKey } from '../../src/wire/name.ts'
 import { findCache, findZone, key, textAnswer, textEntry } from '../helpers/table.ts'
@@ -226,9 +226,4 @@ t.test('readers are numbered, and a closed one holds nothing', async t => {
   table.closeReader(number)
   table.commit()
   t.equal(table.usage().limboBytes, 0)
-})
-
-t.test('the shared clock is in milliseconds', async t => {
-  const [seconds] = process.hrtime()
-  t.ok(Math.abs(sharedNow() / 1000 - seconds) < 5)
 })
