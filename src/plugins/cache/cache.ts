@@ -25,8 +25,6 @@ export class Cache implements Plugin {
   readonly #store: Store
   readonly #prefetches: Counter
   readonly #servedStale: Counter
-  /** What became of answers that passed by. */
-  readonly #told = new WeakMap<Answer, Answer>()
   /** The links that know at once whether they answer a query themselves. */
   #current: readonly (Plugin | Fixture)[] = []
   #space: CacheSpace | undefined
@@ -89,18 +87,8 @@ export class Cache implements Plugin {
     return false
   }
 
-  /**
-   * A reply that is not kept is told as it would be from the cache. What becomes of it depends on the answer alone, and a zone
-   * gives the same one many times.
-   */
-  readonly #passed = (query: Query, reply: Reply): Reply => {
-    let told = this.#told.get(reply.answer)
-    if (told === undefined) {
-      told = adjusted(query, reply, this.#judge(query, reply)).answer
-      this.#told.set(reply.answer, told)
-    }
-    return told === reply.answer ? reply : { ...reply, answer: told }
-  }
+  /** A reply that is not kept is told as it would be from the cache. */
+  readonly #passed = (query: Query, reply: Reply): Reply => adjusted(query, reply, this.#judge(query, reply))
 
   #judge(query: Query, { answer }: Reply): Verdict {
     return judge(query, answer, this.#options, this.#context.clock.now())
