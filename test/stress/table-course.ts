@@ -105,7 +105,8 @@ class Course {
     this.#command(0, Command.HOLD)
     await this.#until(() => Atomics.load(this.#shared.holding, 0) === 1)
     this.#peak.limbo = 0
-    const [heldAt, replacedBefore] = [performance.now(), this.#replaced]
+    // Some of what was replaced before may wait still: for a thread that the system gave no time.
+    const [heldAt, replacedBefore] = [performance.now(), this.#replaced - this.#table.usage().limboBytes]
     await this.#change(hold.changes)
     while (performance.now() - heldAt < hold.ms) await this.#change(SLICE)
     const [limboHeld, replacedHeld] = [this.#peak.limbo, this.#replaced - replacedBefore]
