@@ -150,8 +150,11 @@ export class BatchListener implements UdpListener, Port {
     this.#members = [...this.#members, { served, socket, unwatch: watch(socket) }]
   }
 
+  /** Forgets them first: their descriptors may be others' from now on. */
   #closeSockets(): void {
-    for (const { socket, unwatch } of this.#members) {
+    const members = this.#members
+    this.#members = []
+    for (const { socket, unwatch } of members) {
       unwatch()
       socket.close()
     }
