@@ -33,7 +33,10 @@ t.test('where a further socket cannot be had the first is closed, once', async t
       closed.push(fd)
       return close(fd)
     },
-    shutdown: fd => t.fail(`descriptor ${fd} was used`) && 0,
+    shutdown: fd => {
+      t.fail(`descriptor ${fd} was used`)
+      return 0
+    },
   }
   const sender = new Sender(libc, new Uint32Array(ERRNOS))
   const surroundings = {
