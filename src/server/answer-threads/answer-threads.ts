@@ -64,6 +64,8 @@ export class AnswerThreads {
   /** By the sockets' numbers. */
   readonly #owners = new Map<number, Port>()
   #running: readonly AnswerThread[] = []
+  /** Rings that had more than one turn takes: the next look at them is due already. */
+  readonly #due = new Set<RingReader>()
 
   constructor(options: AnswerThreadsOptions) {
     this.#options = options
@@ -154,6 +156,7 @@ export class AnswerThreads {
 
   /** Takes what a thread passed on; what is too much for one turn in a later one, unless `everything` is wanted now. */
   #look(ring: RingReader, everything: boolean): void {
+    if (!everything && this.#due.has(ring)) return
     const { waited, flush } = this.#options
     ring.listen()
     let left = everything ? MOST_IN_RING : MOST_AT_ONCE
@@ -162,6 +165,11 @@ export class AnswerThreads {
       this.#owners.get(ring.socket)?.take(ring)
     }
     flush()
-    if (left < 0) setImmediate(() => this.#look(ring, false))
+    if (left >= 0 || this.#due.has(ring)) return
+    this.#due.add(ring)
+    setImmediate(() => {
+      this.#due.delete(ring)
+      this.#look(ring, false)
+    })
   }
 }
