@@ -22,8 +22,10 @@ export interface AnswerThreadOptions {
   readonly clock: Clock
   /** The ring has records, or `everything` that it will have of sockets that were left. */
   readonly look: (everything: boolean) => void
-  /** It failed, and will be started anew. */
+  /** It failed, serves nothing now, and will be started anew. */
   readonly failed: (error: Error) => void
+  /** It was started anew, and still serves nothing. */
+  readonly back: () => void
   /** It ended for good, or did not start. */
   readonly gone: () => void
 }
@@ -49,6 +51,7 @@ export class AnswerThread {
   #orders: Orders = { turn: 0, sockets: [], end: false }
   #worker: Worker | undefined
   #started = false
+  #runs = false
   #over = false
   /** In a row. */
   #failures = 0
@@ -68,9 +71,15 @@ export class AnswerThread {
     return started
   }
 
+  /** Whether it has carried out orders, and not failed since. */
+  get runs(): boolean {
+    return this.#runs
+  }
+
   /**
-   * Has the thread serve these sockets and no others. Resolves once it does: those that it leaves were read to the end then, and
-   * their queries answered or passed on. What it does not yet serve it may not look at for up to 200 ms.
+   * Has the thread, which runs, serve these sockets and no others. Resolves once it does: those that it leaves were read to the end
+   * then, and their queries answered or passed on. Resolves too when it fails. What it does not yet serve it may not look at for up
+   * to 200 ms.
    */
   serve(sockets: readonly ThreadSocket[]): Promise<void> {
     return this.#order(sockets)
@@ -136,8 +145,12 @@ export class AnswerThread {
   #heard(said: number): void {
     this.#options.look(said !== LOOK)
     if (said === LOOK) return
+    const isBack = this.#started && !this.#runs
     this.#started = true
-    if (!this.#orders.end) this.#done(said)
+    this.#runs = true
+    if (this.#orders.end) return
+    this.#done(said)
+    if (isBack) this.#options.back()
   }
 
   /** Everything that waits for this turn, or one before it, is done. */
@@ -150,6 +163,7 @@ export class AnswerThread {
   }
 
   #ended(error: Error): void {
+    this.#runs = false
     // What it passed on last may not have been told.
     this.#options.look(true)
     if (this.#orders.end) {
@@ -170,6 +184,9 @@ export class AnswerThread {
     if (clock.monotonic() - this.#runsSince > STEADY_AFTER) this.#failures = 0
     const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE)
     this.#restart = clock.after(pause, () => this.#run())
+    // Nobody reads its sockets now. Its successor must not begin with one that was closed in the meantime.
+    this.#orders = { ...this.#orders, sockets: [] }
+    this.#done(this.#orders.turn)
     failed(error)
   }
 

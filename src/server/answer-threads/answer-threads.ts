@@ -123,16 +123,20 @@ export class AnswerThreads {
     await Promise.all(threads.map(thread => thread.stop()))
   }
 
-  /** Tells the threads which sockets are theirs: of each port the first has the first, and so on, and begins again. */
+  /**
+   * Tells the threads which sockets are theirs: of each port the first has the first, and so on, and begins again. Those of a thread
+   * that failed are the others' until it is back.
+   */
   async #share(): Promise<void> {
-    const shares: ThreadSocket[][] = this.#running.map(() => [])
+    const threads = this.#running.filter(({ runs }) => runs)
+    const shares: ThreadSocket[][] = threads.map(() => [])
     for (const port of this.#ports) {
       for (const [place, socket] of port.sockets.entries()) {
-        shares[place % shares.length]!.push(socket)
+        shares[place % shares.length]?.push(socket)
         this.#owners.set(socket.number, port)
       }
     }
-    await Promise.all(this.#running.map((thread, i) => thread.serve(shares[i]!)))
+    await Promise.all(threads.map((thread, i) => thread.serve(shares[i]!)))
   }
 
   #thread(): AnswerThread {
@@ -146,7 +150,9 @@ export class AnswerThreads {
       failed: error => {
         restarted()
         this.#failed(error)
+        void this.#share()
       },
+      back: () => void this.#share(),
       gone: () => unwatch(),
     })
     const unwatch = watch(thread)

@@ -9,7 +9,7 @@ import { FLOOD, QUERIES } from './flooding-thread.ts'
 t.test('however many there are and however often that is said, each turn takes so many', async t => {
   const support = await batchSupport()
   if (!support.ok) throw new Error(support.reason)
-  let words = new Int32Array()
+  let words = new Int32Array(new SharedArrayBuffer(0))
   const threads = new AnswerThreads({
     libc: support.libc,
     clock: systemClock,

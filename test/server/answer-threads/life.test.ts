@@ -2,20 +2,21 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
-import { systemClock } from '../../../src/observe/clock.ts'
+import { type Clock, systemClock } from '../../../src/observe/clock.ts'
 import { metrics } from '../../../src/observe/metrics.ts'
 import { BatchEngine } from '../../../src/server/answer-threads/batch-engine.ts'
 import { echo, question, recordingLog } from '../../contract/listener.ts'
+import { testClock } from '../../helpers/clock.ts'
 import { load } from '../../helpers/load.ts'
 import { connect } from '../../helpers/udp-client.ts'
 
 const entry = new URL('./echoing-thread.ts', import.meta.url)
 
 /** An engine with one listener. Its threads echo; what they pass on is echoed by `respond`. */
-async function running(t: Test, threads: number) {
+async function running(t: Test, threads: number, clock: Clock = systemClock) {
   const { log, lines } = recordingLog()
   const registry = metrics()
-  const options = { clock: systemClock, log, metrics: registry, table: undefined, entry }
+  const options = { clock, log, metrics: registry, table: undefined, entry }
   const engine = await BatchEngine.start(threads, options)
   const listener = engine.listener({ address: '127.0.0.1', port: 0, clock: systemClock, log }, 0)
   await listener.listen(echo)
@@ -61,6 +62,34 @@ t.test('a thread that fails in mid-batch is started anew; the rest goes on', asy
   const { sent, answered, strange } = await clients.stop()
   t.equal(strange, 0)
   t.ok(sent - answered <= 64, 'a batch at most is lost')
+})
+
+t.test('while one that failed is not back the others serve its sockets', async t => {
+  const clock = testClock()
+  const { engine, listener, metric } = await running(t, 2, clock)
+  const clients = await Promise.all(Array.from({ length: 16 }, () => connect(listener.port)))
+  t.teardown(() => {
+    for (const client of clients) client.close()
+  })
+  const restarts = (count: number) =>
+    until(async () => (await metric('portolan_answer_thread_restarts_total')) === count)
+  const allAreAnswered = async (id: number) => {
+    for (const client of clients) client.send(question(id))
+    for (const client of clients) t.equal((await client.receive())[1], id)
+  }
+  clients[0]!.send(question(0xdead))
+  await restarts(1)
+  await allAreAnswered(1)
+  clients[0]!.send(question(0xdead))
+  await restarts(2)
+  await engine.resize(3)
+  await allAreAnswered(2)
+  clock.advance(60_000)
+  await allAreAnswered(3)
+  clock.advance(60_000)
+  clients[0]!.send(question(0xdead))
+  await restarts(3)
+  await allAreAnswered(4)
 })
 
 t.test('more threads, and fewer: no query is lost', async t => {
