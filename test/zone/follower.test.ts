@@ -1,6 +1,6 @@
 /** Which cluster a `kubernetes` directive follows, and with whom it shares it. */
 import t from 'tap'
-import { type ClusterFollower, clusterFollower } from '../../src/plugins/kubernetes/follower.ts'
+import { ClusterFollower, clusterFollower } from '../../src/plugins/kubernetes/follower.ts'
 import { readKubernetes } from '../../src/plugins/kubernetes/options.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
 import { pluginBench } from '../helpers/plugin.ts'
@@ -59,6 +59,18 @@ t.test('a source that there is none for says so at the start', async t => {
   const [kubeconfig] = followers('kubeconfig /nonexistent/config')
   await t.rejects(kubeconfig!.follow(), /nonexistent/)
   t.equal(kubeconfig!.state.synced, false)
+})
+
+t.test('one that could not follow tries again when the next configuration asks', async t => {
+  let tries = 0
+  const follower = new ClusterFollower(['Service'], async () => {
+    if (++tries === 1) throw new Error('no such file')
+    return { name: 'a source', kinds: ['Service'], follow: async into => into.replace('Service').done() }
+  })
+  await t.rejects(follower.follow(), /no such file/)
+  await Promise.all([follower.follow(), follower.follow()])
+  t.equal(tries, 2)
+  t.equal(follower.state.synced, true)
 })
 
 t.test('manifests are a cluster', async t => {

@@ -21,9 +21,14 @@ export class ClusterFollower {
     this.#source = source
   }
 
-  /** Starts to follow, once; resolves when everything was read, and rejects where that cannot be. */
+  /** Starts to follow, once; resolves when everything was read. Rejects where that cannot be: then it may be called again. */
   follow(): Promise<void> {
-    this.#following ??= this.#source().then(source => source.follow(this.state, this.#abort.signal))
+    this.#following ??= this.#source()
+      .then(source => source.follow(this.state, this.#abort.signal))
+      .catch(error => {
+        this.#following = undefined
+        throw error
+      })
     return this.#following
   }
 
