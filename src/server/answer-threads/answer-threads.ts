@@ -84,8 +84,9 @@ export class AnswerThreads {
     const before = this.#running
     const wanted = Math.min(count, MOST_THREADS)
     if (wanted === before.length) return
-    const added = Array.from({ length: Math.max(wanted - before.length, 0) }, () => this.#thread())
+    const added: AnswerThread[] = []
     try {
+      while (before.length + added.length < wanted) added.push(this.#thread())
       await Promise.all(added.map(thread => thread.start()))
       for (const port of this.#ports) port.widen(wanted)
     } catch (error) {

@@ -6,18 +6,24 @@ import { AnswerThreads, type Port } from '../../../src/server/answer-threads/ans
 import { recordingLog } from '../../contract/listener.ts'
 import { FLOOD, QUERIES } from './flooding-thread.ts'
 
+const support = await batchSupport()
+if (!support.ok) throw new Error(support.reason)
+const { libc } = support
+
+const usual = {
+  libc,
+  clock: systemClock,
+  log: recordingLog().log,
+  table: undefined,
+  waited: () => undefined,
+  flush: () => undefined,
+  restarted: () => undefined,
+}
+
 t.test('however many there are and however often that is said, each turn takes so many', async t => {
-  const support = await batchSupport()
-  if (!support.ok) throw new Error(support.reason)
   let words = new Int32Array(new SharedArrayBuffer(0))
   const threads = new AnswerThreads({
-    libc: support.libc,
-    clock: systemClock,
-    log: recordingLog().log,
-    table: undefined,
-    waited: () => undefined,
-    flush: () => undefined,
-    restarted: () => undefined,
+    ...usual,
     watch: thread => {
       words = new Int32Array(thread.words)
       return () => undefined
@@ -45,4 +51,25 @@ t.test('however many there are and however often that is said, each turn takes s
   )
   await threads.remove(port)
   await threads.stop()
+})
+
+t.test('where there is no memory for one more thread nothing is left of the others', async t => {
+  let [mapped, watched] = [0, 0]
+  const threads = new AnswerThreads({
+    ...usual,
+    libc: {
+      ...libc,
+      mmap: (...args) => (++mapped > 1 ? 0xffff_ffff_ffff_ffffn : libc.mmap(...args)),
+      munmap: (...args) => {
+        mapped = 0
+        return libc.munmap(...args)
+      },
+    },
+    watch: () => {
+      watched++
+      return () => void watched--
+    },
+  })
+  await t.rejects(threads.resize(2), { syscall: 'mmap' })
+  t.strictSame([mapped, watched, threads.count], [0, 0, 0])
 })
