@@ -8,7 +8,7 @@ import type { KubernetesOptions } from './options.ts'
 
 export class ClusterFollower {
   readonly state: ClusterState
-  /** Settles when the state is synced; rejects where it never will be. */
+  /** Resolves when the state is synced; pending where that never comes. */
   readonly synced: Promise<void>
   readonly #source: () => Promise<Source>
   readonly #abort = new AbortController()
