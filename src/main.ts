@@ -5,10 +5,10 @@
  */
 import { close as closeDebugger, url as debuggerUrl } from 'node:inspector'
 import { text } from 'node:stream/consumers'
-import { setFlagsFromString } from 'node:v8'
+import { saveMemory } from './cli/memory.ts'
 
-// V8 would take three times the memory of what lives for what does not: a third of all that the program may have in its container.
-setFlagsFromString('--memory-saver-mode')
+// Not for what ends at once.
+if (/^(serve$|-|$)/.test(process.argv[2] ?? '')) saveMemory(process)
 
 process.on('SIGUSR1', keepDebuggerClosed)
 // Nobody reads the output any more: other programs end by SIGPIPE then.

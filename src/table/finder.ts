@@ -99,8 +99,9 @@ export class Finder {
     while (entry === ABSENT && present < labels) entry = this.#look(cut.zone, question, ++present)
     if (entry <= ABSENT) return Verdict.ASK
     const below = (this.#lookup.words[entry + Entry.META]! >>> 8) & 255
-    const bit = present === 1 ? Below.ONE_LABEL : present === 2 ? Below.TWO_LABELS : Below.MORE_LABELS
-    return (below & bit) === 0 ? Verdict.NXDOMAIN : Verdict.ASK
+    let bits: number = present === 1 ? Below.ONE_LABEL : Below.MORE_LABELS
+    if (present === 2) bits = question.isPort ? Below.TWO_LABELS : Below.TWO_LABELS | Below.ODD_PORTS
+    return (below & bits) === 0 ? Verdict.NXDOMAIN : Verdict.ASK
   }
 
   /** Takes the zone's own answer. */

@@ -84,9 +84,10 @@ export const Kind = { ZONE: 0, CACHE: 1 } as const
 
 /**
  * How names behave that do not exist below one that does, by the number of labels between: bits of `below`. A clear bit is
- * NXDOMAIN where the cut is closed, a set one ASK.
+ * NXDOMAIN where the cut is closed, a set one ASK. `ODD_PORTS` is for two labels that are not both spelled as in `_http._tcp`
+ * (RFC 2782): names that are spelled so are all there, and clients ask for many that are not (`_grpclb._tcp`).
  */
-export const Below = { ONE_LABEL: 1, TWO_LABELS: 2, MORE_LABELS: 4, ALL: 7, CLOSED: 0 } as const
+export const Below = { ONE_LABEL: 1, TWO_LABELS: 2, MORE_LABELS: 4, ODD_PORTS: 8, ALL: 7, CLOSED: 0 } as const
 
 /** What stands in an entry for one type. Words, from its start. */
 export const AnswerRecord = {

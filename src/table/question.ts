@@ -58,6 +58,16 @@ export class Question {
     return (this.flags & DO) !== 0
   }
 
+  /** Whether the first two labels are spelled like those of a port (RFC 2782): `_http._tcp`. */
+  get isPort(): boolean {
+    return this.#isUnderscored(0) && this.#isUnderscored(this.starts[1]!)
+  }
+
+  #isUnderscored(start: number): boolean {
+    const at = this.#nameAt + start
+    return this.#octets[at]! > 1 && this.#octets[at + 1] === 0x5f
+  }
+
   /** Whether the name was asked in the same letter case as the one that stands in `words` from `at` on, which is equal otherwise. */
   isSpelled(words: Int32Array, at: number): boolean {
     const { nameLength } = this

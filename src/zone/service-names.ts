@@ -79,7 +79,7 @@ export function serviceNames(
   const base = [service.name, service.namespace, 'svc']
   if (service.type === 'ExternalName') {
     const items = externalItems(service)
-    return items.length > 0 ? [{ labels: base, items, below: Below.TWO_LABELS }] : []
+    return items.length > 0 ? [{ labels: base, items, below: Below.ODD_PORTS }] : []
   }
   const { headless } = service
   const zonal = options.zonal && headless
@@ -87,7 +87,7 @@ export function serviceNames(
   const names: ServiceName[] = []
   const below =
     (!headless && hasEndpointNames(slices, options) ? Below.ONE_LABEL : 0) |
-    (items.length > 0 ? Below.TWO_LABELS : 0) |
+    (items.length > 0 ? Below.ODD_PORTS : 0) |
     (zonal ? Below.MORE_LABELS : 0)
   // A headless service without a ready endpoint has no name of its own.
   if (items.length > 0 || below !== Below.CLOSED) names.push({ labels: base, items, below })

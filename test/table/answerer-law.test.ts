@@ -14,7 +14,7 @@ import { randomSections, recordsOf } from '../wire/records.ts'
 import { Answering, keyOf, type Outcome, plainCut, requestFor, soaAnswer } from './answering.ts'
 
 const TYPES = [Type.A, Type.AAAA, Type.SRV, Type.CNAME, Type.TXT, Type.SOA, Type.MX, Type.ANY, Type.DS, 0, 1000, 65_535]
-const LABELS = ['a', 'b', 'web', 'svc', 'pod', 'x'.repeat(63), '@[`{\xc1\xdb']
+const LABELS = ['a', '_b', 'web', '_', 'pod', 'x'.repeat(63), '@[`{\xc1\xdb']
 const ORIGINS = ['cluster.local', 'b.cluster.local', '10.in-addr.arpa', '.'].map(keyOf)
 
 function randomKey({ below, pick }: Chance, origin: NameKey): NameKey {
@@ -62,12 +62,12 @@ function randomWorld(source: Chance): { readonly answering: Answering; readonly 
       let key = randomKey(source, origin)
       keys.push(key)
       const other = pick([Verdict.NODATA, Verdict.NODATA, Verdict.NXDOMAIN, Verdict.ASK])
-      if (zone >= 0) answering.put(zone, key, { other, below: below(8), types: randomTypes(source, key) })
+      if (zone >= 0) answering.put(zone, key, { other, below: below(16), types: randomTypes(source, key) })
       // What is above a name is there too.
       while (zone >= 0 && key !== origin) {
         key = parentOf(key)
         if (!answering.has(zone, key))
-          answering.put(zone, key, { other: Verdict.NODATA, below: below(8) & below(8), types: [] })
+          answering.put(zone, key, { other: Verdict.NODATA, below: below(16) & below(16), types: [] })
       }
     }
     for (let kept = below(20); cache >= 0 && kept > 0; kept--) {

@@ -254,8 +254,7 @@ function found(entries: Map<NameKey, ZoneEntry>, key: NameKey, type: number): An
     encloser = parentOf(encloser)
   } while (!entries.has(encloser))
   const between = labelsOf(key).length - labelsOf(encloser).length
-  const bit = [Below.ONE_LABEL, Below.TWO_LABELS][between - 1] ?? Below.MORE_LABELS
-  return entries.get(encloser)!.below & bit ? Verdict.ASK : Verdict.NXDOMAIN
+  return entries.get(encloser)!.below & belowBits(key, between) ? Verdict.ASK : Verdict.NXDOMAIN
 }
 
 function isDenial({ rcode, answers }: Answer, hasSoa: boolean): boolean {
@@ -309,4 +308,13 @@ export function keyOf(text: string): NameKey {
   const key = keyFromText(text)
   if (key === undefined) throw new Error(`${text} is no name`)
   return key
+}
+
+/** The bits of `below` that ask for a name so many labels below its closest encloser. */
+export function belowBits(key: NameKey, labels: number): number {
+  if (labels !== 2) return labels === 1 ? Below.ONE_LABEL : Below.MORE_LABELS
+  const isPort = labelsOf(key)
+    .slice(0, 2)
+    .every(label => /^_./.test(label))
+  return isPort ? Below.TWO_LABELS : Below.TWO_LABELS | Below.ODD_PORTS
 }

@@ -19,6 +19,7 @@ import { ClusterZones, type ZoneOptions } from '../../src/zone/cluster-zones.ts'
 import type { External } from '../../src/zone/node.ts'
 import { MemoryStore } from '../../src/zone/store.ts'
 import { type EndpointSpec, kinds, namespace, pod, service, slice } from '../helpers/cluster.ts'
+import { belowBits } from '../table/answering.ts'
 
 const key = (text: string) => keyFromText(text)!
 const origins = ['cluster.local', 'in-addr.arpa', 'other.test', 'ip6.arpa'].map(key)
@@ -251,7 +252,7 @@ function published(space: ZoneSpace, origin: NameKey, key: NameKey, type: number
     encloser = parentOf(encloser)
     const above = space.get(encloser)
     if (above === undefined) continue
-    if ((above.below >> (Math.min(labels, 3) - 1)) & 1) return Verdict.ASK
+    if (above.below & belowBits(key, labels)) return Verdict.ASK
     return type === Type.SOA ? Verdict.NODATA : Verdict.NXDOMAIN
   }
   return Verdict.ASK

@@ -32,6 +32,9 @@ export const definition: PluginDefinition = {
 
 const NAME = 'kubernetes'
 
+/** When those who waited for the cluster have their answers. */
+const COLLECT_AFTER_MS = 1_000
+
 interface ServedOrigin {
   readonly zone: OriginZone
   /** `ns.dns.<origin>`. */
@@ -114,7 +117,10 @@ export class Kubernetes implements Plugin {
   #project(): void {
     if (this.#stopped) return
     this.#zones.project()
-    if (this.#context.table) this.#context.server.republish()
+    const { table, server, clock } = this.#context
+    if (table) server.republish()
+    // V8 would keep for long what the lists were read from. The program has a collector at hand (`cli/memory.ts`), a library may not.
+    clock.after(COLLECT_AFTER_MS, () => globalThis.gc?.())
   }
 
   #declare(cut: CutDraft): void {
