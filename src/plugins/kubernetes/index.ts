@@ -120,7 +120,7 @@ export class Kubernetes implements Plugin {
     const { table, server, clock } = this.#context
     if (table) server.republish()
     // V8 would keep for long what the lists were read from. The program has a collector at hand (`cli/memory.ts`), a library may not.
-    clock.after(COLLECT_AFTER_MS, () => globalThis.gc?.())
+    clock.after(COLLECT_AFTER_MS, () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }))
   }
 
   #declare(cut: CutDraft): void {
