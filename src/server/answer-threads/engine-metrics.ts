@@ -11,7 +11,7 @@ export type Unwatch = () => void
 export class EngineMetrics {
   readonly restarts: Counter
   readonly waits: Histogram
-  readonly #threads: Gauge
+  readonly #threadCount: Gauge
   readonly #receiveBuffer: Gauge
   readonly #misses: Counter
   readonly #full: Counter
@@ -20,8 +20,8 @@ export class EngineMetrics {
   /** Each takes what was counted since it was last called. */
   readonly #sources = new Set<() => void>()
   readonly #buffers = new Map<UdpSocket, number>()
+  readonly #threads = new Set<AnswerThread>()
   readonly #stopGathering: () => void
-  #threadCount = 0
 
   constructor(metrics: Metrics) {
     const counter = (name: string, help: string) => metrics.counter(name, help, []).of()
@@ -29,7 +29,7 @@ export class EngineMetrics {
       'portolan_answer_thread_restarts_total',
       'Answer threads that failed and were started anew.',
     )
-    this.#threads = metrics.gauge('portolan_answer_threads', 'Threads that answer UDP queries.', []).of()
+    this.#threadCount = metrics.gauge('portolan_answer_threads', 'Threads that answer UDP queries.', []).of()
     this.#receiveBuffer = metrics
       .gauge(
         'portolan_udp_receive_buffer_bytes',
@@ -63,9 +63,9 @@ export class EngineMetrics {
       this.#full.add(full())
     })
     const unwatchFailures = this.watchFailures(new Uint32Array(thread.failures))
-    this.#threadCount++
+    this.#threads.add(thread)
     return () => {
-      this.#threadCount--
+      this.#threads.delete(thread)
       unwatch()
       unwatchFailures()
     }
@@ -100,7 +100,7 @@ export class EngineMetrics {
 
   #gather(): void {
     for (const take of this.#sources) take()
-    this.#threads.set(this.#threadCount)
+    this.#threadCount.set([...this.#threads].filter(({ runs }) => runs).length)
     this.#receiveBuffer.set(this.#buffers.size === 0 ? 0 : Math.min(...this.#buffers.values()))
   }
 
