@@ -35,7 +35,7 @@ t.test('apiserver: a list comes in pages, and the watch goes on where it ended',
   t.same(
     api.requests.map(({ parameters }) => parameters),
     [
-      { limit: '500' },
+      { limit: '500', resourceVersion: '0' },
       { limit: '500', continue: '1005:2' },
       { limit: '500', continue: '1005:4' },
       { watch: 'true', allowWatchBookmarks: 'true', resourceVersion: '1005', timeoutSeconds: '450' },

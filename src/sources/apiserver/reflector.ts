@@ -57,6 +57,8 @@ export class Reflector {
   #version: string | undefined
   /** Failures since the last sign of progress. */
   #failures = 0
+  /** Whether everything was listed once. */
+  #listed = false
   /** Whether the history was gone since the last sign of progress. */
   #gone = false
 
@@ -76,6 +78,7 @@ export class Reflector {
       try {
         if (this.#version === undefined) {
           this.#version = await this.#list(signal)
+          this.#listed = true
           listed()
         }
         await this.#watch(this.#version, signal)
@@ -91,7 +94,7 @@ export class Reflector {
     let skipped = 0
     for (let next = ''; ; ) {
       const list = new ListSplitter()
-      for await (const chunk of connection.list({ limit: String(pageSize), continue: next }, signal)) {
+      for await (const chunk of connection.list(this.#part(next), signal)) {
         skipped = await this.#apply(list.push(chunk), replacement, skipped, signal)
       }
       const page = readFrame(list.end())
@@ -102,6 +105,16 @@ export class Reflector {
         log.warning(`${resource.plural}: ${skipped - namedProblems} more of the list were skipped`)
       return page.version
     }
+  }
+
+  /**
+   * What is asked for next. The first list may be what the API server has in memory, which then comes as a whole: pages are each read
+   * from etcd. Later ones must not be older than what was seen before.
+   */
+  #part(next: string): Record<string, string> {
+    const limit = String(pageSize)
+    if (next !== '') return { limit, continue: next }
+    return this.#listed ? { limit } : { limit, resourceVersion: '0' }
   }
 
   /** Returns how many objects of the list have been skipped so far. */
