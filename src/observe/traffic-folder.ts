@@ -24,7 +24,7 @@ export interface Counting {
 export const COUNTER_WORDS = MAX_COUNTERS * Counted.WORDS
 
 /** Counts wrap after some hours of full load. */
-const FOLD_EVERY_MS = 60_000
+export const FOLD_EVERY_MS = 60_000
 
 /** The words of a thread, and what of them was added up already. */
 interface Thread {

@@ -22,10 +22,7 @@ import {
   SOL_SOCKET,
   Sockaddr,
 } from './layout.ts'
-import { checked, EADDRNOTAVAIL, EAFNOSUPPORT, type Libc, SystemError } from './libc.ts'
-
-/** Room for some 5,000 waiting requests. */
-const RECEIVE_BUFFER = 4 << 20
+import { checked, EADDRNOTAVAIL, EAFNOSUPPORT, ENOPROTOOPT, type Libc, SystemError } from './libc.ts'
 
 /** The longest that `Batch.receive` waits, in microseconds. */
 const WAIT_US = 200_000
@@ -35,7 +32,7 @@ export interface UdpEndpoint {
   readonly address: string
   /** 0 for any free one. */
   readonly port: number
-  /** Octets that requests may take while they wait; the system may allow less (net.core.rmem_max). */
+  /** Octets that requests may take while they wait; the system may allow less (net.core.rmem_max), and has a size of its own. */
   readonly receiveBuffer?: number
 }
 
@@ -49,7 +46,10 @@ export interface UdpSocket {
   readonly receiveBuffer: number
   /** Opens one more socket on the same address and port: the kernel divides the clients among them. Throws a SystemError. */
   join(): UdpSocket
-  /** How many packets the kernel has thrown away because nobody received them in time. Wraps at 2³². */
+  /**
+   * How many packets the kernel has thrown away because nobody received them in time. Wraps at 2³². Always 0 where the system does
+   * not tell (gVisor). Throws a SystemError.
+   */
   dropped(): number
   /**
    * Ends waiting on this socket for good: who waits in `Batch.receive` or `Poll.wait` returns at once, and so does who will wait.
@@ -67,7 +67,7 @@ export interface UdpSocket {
  * process of the same user could join too, but only one that asks for SO_REUSEPORT without looking first; none of ours does, and at
  * no moment is the port free again.
  */
-export function openSocket(libc: Libc, { address, port, receiveBuffer = RECEIVE_BUFFER }: UdpEndpoint): UdpSocket {
+export function openSocket(libc: Libc, { address, port, receiveBuffer }: UdpEndpoint): UdpSocket {
   const isEvery = address === '' || address === '::' || address === '0.0.0.0'
   try {
     return new BoundSocket(libc, { at: sockaddr(libc, isEvery ? '::' : address, port), isEvery, receiveBuffer }, false)
@@ -82,7 +82,7 @@ interface Binding {
   readonly at: Uint8Array
   /** An IPv6 socket takes IPv4 too. */
   readonly isEvery: boolean
-  readonly receiveBuffer: number
+  readonly receiveBuffer: number | undefined
 }
 
 class BoundSocket implements UdpSocket {
@@ -110,7 +110,7 @@ class BoundSocket implements UdpSocket {
       } else {
         this.#set(IPPROTO_IP, IP_PKTINFO, 1)
       }
-      this.#set(SOL_SOCKET, SO_RCVBUF, receiveBuffer)
+      if (receiveBuffer !== undefined) this.#set(SOL_SOCKET, SO_RCVBUF, receiveBuffer)
       this.#set(SOL_SOCKET, SO_RCVTIMEO, 0, 0, WAIT_US, 0)
       if (shared) this.#set(SOL_SOCKET, SO_REUSEPORT, 1)
       checked(libc, 'bind', libc.bind(this.fd, at, at.length))
@@ -132,7 +132,12 @@ class BoundSocket implements UdpSocket {
   }
 
   dropped(): number {
-    return this.#get(SO_MEMINFO, MemoryInfo.WORDS)[MemoryInfo.DROPS]! >>> 0
+    try {
+      return this.#get(SO_MEMINFO, MemoryInfo.WORDS)[MemoryInfo.DROPS]! >>> 0
+    } catch (error) {
+      if (error instanceof SystemError && error.errno === ENOPROTOOPT) return 0
+      throw error
+    }
   }
 
   wake(): void {

@@ -116,11 +116,14 @@ export class Kubernetes implements Plugin {
 
   #project(): void {
     if (this.#stopped) return
-    this.#zones.project()
     const { table, server, clock } = this.#context
+    if (!this.#zones.projected) {
+      // What the lists were read from is as much as all that is kept: it makes room for the zones.
+      collect()
+      clock.after(COLLECT_AFTER_MS, collect)
+    }
+    this.#zones.project()
     if (table) server.republish()
-    // V8 would keep for long what the lists were read from. The program has a collector at hand (`cli/memory.ts`), a library may not.
-    clock.after(COLLECT_AFTER_MS, () => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }))
   }
 
   #declare(cut: CutDraft): void {
@@ -177,6 +180,11 @@ export class Kubernetes implements Plugin {
   #fallsThrough(key: NameKey, found: Answer | External): boolean {
     return 'rcode' in found && found.rcode === Rcode.NXDOMAIN && isWithinAny(key, this.#options.fallthrough)
   }
+}
+
+/** V8 would keep for long what no longer lives. The program has a collector at hand (`cli/memory.ts`), a library may not. */
+function collect(): void {
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }
 
 function reply(answer: Answer): Reply {

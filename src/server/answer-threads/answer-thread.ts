@@ -20,6 +20,8 @@ export interface AnswerThreadOptions {
   /** Absent where everything is passed on. */
   readonly table: PublishedTable | undefined
   readonly clock: Clock
+  /** Whether any thread runs, so that this one is not needed soon. */
+  readonly anyRuns: () => boolean
   /** The ring has records, or `everything` that it will have of sockets that were left. */
   readonly look: (everything: boolean) => void
   /** It failed, serves nothing now, and will be started anew. */
@@ -35,7 +37,9 @@ const LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackS
 
 /** How long a thread that failed waits to be started: twice as long each time, and from the start again once it ran for so long. */
 const FIRST_PAUSE = 50
-const LONGEST_PAUSE = 5_000
+const LONGEST_PAUSE = 60_000
+/** The longest while nobody else serves: each start costs some memory for good, which matters less then. */
+const LONGEST_PAUSE_ALONE = 5_000
 const STEADY_AFTER = 60_000
 
 export class AnswerThread {
@@ -180,9 +184,10 @@ export class AnswerThread {
   }
 
   #fail(error: Error): void {
-    const { clock, failed } = this.#options
+    const { clock, anyRuns, failed } = this.#options
     if (clock.monotonic() - this.#runsSince > STEADY_AFTER) this.#failures = 0
-    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, LONGEST_PAUSE)
+    const longest = anyRuns() ? LONGEST_PAUSE : LONGEST_PAUSE_ALONE
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures++, longest)
     this.#restart = clock.after(pause, () => this.#run())
     // Nobody reads its sockets now. Its successor must not begin with one that was closed in the meantime.
     this.#orders = { ...this.#orders, sockets: [] }

@@ -147,6 +147,7 @@ export class AnswerThreads {
       entry,
       table,
       clock,
+      anyRuns: () => this.#running.some(({ runs }) => runs),
       look: everything => this.#look(reader, everything),
       failed: error => {
         restarted()

@@ -38,7 +38,7 @@ export class BatchEngine implements UdpEngine {
     this.#options = options
     this.#libc = libc
     this.#sender = new Sender(libc, failures)
-    this.#metrics = new EngineMetrics(options.metrics)
+    this.#metrics = new EngineMetrics(options.metrics, options.clock)
     this.#metrics.watchFailures(failures)
     this.#threads = new AnswerThreads({
       ...options,

@@ -1,7 +1,9 @@
 /** What the engine `batch` tells of itself in the metrics, read from memory that it shares with threads and from its sockets. */
 import { errnoName } from '../../net/udp-batch/libc.ts'
 import type { UdpSocket } from '../../net/udp-batch/socket.ts'
+import type { Clock } from '../../observe/clock.ts'
 import { type Counter, doubles, type Family, type Gauge, type Histogram, type Metrics } from '../../observe/metrics.ts'
+import { FOLD_EVERY_MS } from '../../observe/traffic-folder.ts'
 import type { AnswerThread } from './answer-thread.ts'
 import { Word } from './shared.ts'
 
@@ -23,7 +25,7 @@ export class EngineMetrics {
   readonly #threads = new Set<AnswerThread>()
   readonly #stopGathering: () => void
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, clock: Clock) {
     const counter = (name: string, help: string) => metrics.counter(name, help, []).of()
     this.restarts = counter(
       'portolan_answer_thread_restarts_total',
@@ -51,7 +53,13 @@ export class EngineMetrics {
     this.#sendErrors = metrics.counter('portolan_udp_send_errors_total', 'UDP replies that could not be sent.', [
       'errno',
     ])
-    this.#stopGathering = metrics.gathers(() => this.#gather())
+    // Words that wrap are looked at often enough, even where nobody asks for metrics.
+    const timer = clock.every(FOLD_EVERY_MS, () => this.#gather())
+    const leave = metrics.gathers(() => this.#gather())
+    this.#stopGathering = () => {
+      timer.cancel()
+      leave()
+    }
   }
 
   readonly watchThread = (thread: AnswerThread): Unwatch => {
