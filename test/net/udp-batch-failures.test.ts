@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { transformSync } from 'esbuild'
 import koffi from 'koffi'
 import t from 'tap'
+import { SO_MEMINFO } from '../../src/net/udp-batch/layout.ts'
 import {
   batchCalls,
   EAGAIN,
@@ -12,6 +13,7 @@ import {
   EINTR,
   EINVAL,
   ENOBUFS,
+  ENOPROTOOPT,
   type Libc,
   SystemError,
 } from '../../src/net/udp-batch/libc.ts'
@@ -99,6 +101,16 @@ t.test('a descriptor that is none', async t => {
   t.equal(batch.receive(socket.fd, false), -EBADF)
   t.equal(poll.wait(), 1)
   t.ok(poll.isReady(0), 'receiving then says why')
+})
+
+t.test('a system that does not tell what it has thrown away', async t => {
+  let errno = ENOPROTOOPT
+  const getsockopt: Libc['getsockopt'] = (fd, level, option, value, length) =>
+    option === SO_MEMINFO ? -1 : libc.getsockopt(fd, level, option, value, length)
+  const socket = open(t, {}, { ...libc, getsockopt, errno: () => errno })
+  t.equal(socket.dropped(), 0)
+  errno = EBADF
+  t.throws(() => socket.dropped(), new SystemError('getsockopt', EBADF, 'of option 1/55'))
 })
 
 t.test('waiting for several fails', async t => {

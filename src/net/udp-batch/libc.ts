@@ -6,7 +6,8 @@ import { constants, endianness } from 'node:os'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import { messageOf } from '../../errors.ts'
 
-export const { EINTR, EBADF, EAGAIN, EINVAL, EMSGSIZE, EADDRNOTAVAIL, EAFNOSUPPORT, ENOBUFS } = constants.errno
+export const { EINTR, EBADF, EAGAIN, EINVAL, EMSGSIZE, EADDRNOTAVAIL, EAFNOSUPPORT, ENOBUFS, ENOPROTOOPT } =
+  constants.errno
 
 /**
  * The system calls as C has them: -1 is a failure, and `errno` then says which, if it is the next thing that is called. Addresses
