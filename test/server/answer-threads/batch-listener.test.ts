@@ -45,7 +45,7 @@ t.test('where a further socket cannot be had the first is closed, once', async t
     sender,
     flushSoon: () => undefined,
     nextNumber: () => 1,
-    watch: new EngineMetrics(metrics()).watchSocket,
+    watch: new EngineMetrics(metrics(), systemClock).watchSocket,
   }
   const listener = new BatchListener(surroundings, { address: '127.0.0.1', port: 0, clock: systemClock, log }, 0)
   await t.rejects(listener.listen(echo), { code: 'PORTOLAN_LISTEN', message: /EMFILE/ })
