@@ -50,7 +50,7 @@ export class Arena {
     this.#growTo(first)
   }
 
-  /** The ref of a new block, whose word `UNITS` is set and whose others hold anything; 0 where the limit does not allow it. */
+  /** The ref of a new block, whose word `UNITS` is set and whose others hold anything; 0 where the limit, or the system, does not allow it. */
   allocate(units: number): number {
     let ref = this.#take(units)
     if (ref === 0 && this.#grow(units)) ref = this.#take(units)
@@ -160,22 +160,27 @@ export class Arena {
     else this.#edges[unit >> 5]! &= ~(1 << (unit & 31))
   }
 
-  /** Makes room for a block of so many units; false at the limit. */
+  /** Makes room for a block of so many units; false at the limit, or where the system has no more memory. */
   #grow(units: number): boolean {
     const more = Math.max(units, this.#units >> 3, LEAST_GROWTH)
     const total = Math.min(this.#units + more, this.#limit)
     if (total === this.#units) return false
-    this.#growTo(total)
+    try {
+      this.#growTo(total)
+    } catch (error) {
+      if (error instanceof RangeError) return false
+      throw error
+    }
     return true
   }
 
   #growTo(total: number): void {
     const before = this.#units
+    const edges = new Uint32Array((total + 31) >> 5)
+    edges.set(this.#edges)
     this.buffer.grow(total * UNIT)
     this.words = new Int32Array(this.buffer, 0, total * 4)
     this.octets = new Uint8Array(this.buffer, 0, total * UNIT)
-    const edges = new Uint32Array((total + 31) >> 5)
-    edges.set(this.#edges)
     this.#edges = edges
     this.#units = total
     this.#give(before, total - before)

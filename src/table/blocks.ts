@@ -55,10 +55,10 @@ export class Blocks {
       ref = this.arena.allocate(units)
     }
     if (ref !== 0) return ref
-    const octets = this.arena.buffer.maxByteLength
+    const { byteLength, maxByteLength } = this.arena.buffer
     throw new PortolanError(
       FULL,
-      `the answer table is full: it may take ${octets} octets, and ${units * UNIT} more are needed at once`,
+      `the answer table is full: it may take ${maxByteLength} octets, has ${byteLength}, and ${units * UNIT} more are needed at once`,
     )
   }
 
@@ -144,7 +144,7 @@ export class Blocks {
 }
 
 /** Whether that was thrown as the table may not grow. */
-export function isTableFull(thrown: unknown): boolean {
+export function isTableFull(thrown: unknown): thrown is PortolanError {
   return thrown instanceof PortolanError && thrown.code === FULL
 }
 

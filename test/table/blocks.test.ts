@@ -119,3 +119,15 @@ t.test('a full arena waits for nobody: it says so', async t => {
   reader.leave()
   t.equal(blocks.make(words(2 ** 18)), large, 'what readers have left is taken at once')
 })
+
+t.test('where the system has no more memory the arena is full too', async t => {
+  const { blocks } = blocksOf()
+  const { buffer } = blocks.arena
+  buffer.grow = () => {
+    throw new RangeError('SharedArrayBuffer.prototype.grow: Invalid length parameter')
+  }
+  const full = { code: 'PORTOLAN_TABLE_FULL', message: /may take 16777216 octets, has 1048576, and 2097152 more/ }
+  t.throws(() => blocks.make(words(2 ** 19)), full)
+  Reflect.deleteProperty(buffer, 'grow')
+  t.ok(blocks.make(words(2 ** 19)) > 0, 'until it has')
+})

@@ -91,6 +91,36 @@ t.test('names are in the answer table while somebody has them, and another gener
   t.equal(table.usage().entries, 0)
 })
 
+t.test('a table that is full ends the process, or refuses what would begin with it', async t => {
+  const table = new AnswerTable({ limit: 2 ** 17 })
+  const pool = new ResourcePool()
+  const state = cluster(service('shop/web', { ip: '10.96.0.1' }))
+  const reasons: Error[] = []
+  const generation = (origin: string, synced: Promise<void>) => {
+    const { share, release } = pool.generation()
+    const follower = { state, synced, follow: async () => undefined, close: () => undefined }
+    const resources = {
+      share: ((key, create) =>
+        share(key, () => (key.startsWith('cluster ') ? (follower as never) : create()))) as typeof share,
+    }
+    const server = { republish: () => undefined, fail: (reason: Error) => reasons.push(reason) } as never
+    const bench = pluginBench(definition, `kubernetes ${origin}`, { context: { resources, server, table } })
+    return { ...bench, plugin: bench.plugin as Kubernetes, release }
+  }
+  const { plugin, release } = generation('cluster.local', Promise.resolve())
+  await plugin.start()
+  for (let i = 0; reasons.length === 0; i++)
+    state.upsert(service(`shop/web-${i}`, { ip: `10.96.${i >> 8}.${i & 255}` }))
+  const reason = { code: 'PORTOLAN_TABLE_FULL', message: /^the answer table is full: it may take 131072 octets/ }
+  t.match(reasons, [reason])
+
+  const refused = generation('other.test', Promise.resolve())
+  await t.rejects(refused.plugin.start(), reason)
+  t.notOk(refused.plugin.ready())
+  await refused.release()
+  await release()
+})
+
 t.test('an answer that no message has room for is made when it is asked for', async t => {
   const table = new AnswerTable({ limit: 2 ** 24 })
   const space = table.zoneSpace()

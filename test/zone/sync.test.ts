@@ -1,24 +1,25 @@
 /** The `kubernetes` plugin from its start until the cluster is known, and what it does when it never is. */
 import t from 'tap'
 import type { Source } from '../../src/cluster/contract.ts'
-import type { Resources } from '../../src/plugin/plugin.ts'
+import type { Resources, SetupContext } from '../../src/plugin/plugin.ts'
 import { ClusterFollower } from '../../src/plugins/kubernetes/follower.ts'
 import { definition } from '../../src/plugins/kubernetes/index.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
+import { AnswerTable } from '../../src/table/table.ts'
 import { NOTIMP } from '../../src/wire/answer.ts'
 import { shown } from '../helpers/answer.ts'
 import { kinds, namespace, service, slice } from '../helpers/cluster.ts'
 import { pluginBench, queryFor } from '../helpers/plugin.ts'
 
 /** A `kubernetes` plugin whose source does as the test says; `release` gives back what it shared with others of its kind. */
-function bench(follow: Source['follow'], options = '') {
+function bench(follow: Source['follow'], options = '', more: Partial<SetupContext> = {}) {
   const follower = new ClusterFollower(kinds, async () => ({ name: 'test', kinds, follow }))
   const resources = new ResourcePool().generation()
   const share: Resources['share'] = (key, create) =>
     resources.share(key, () => (key.startsWith('cluster ') ? (follower as never) : create()))
   const text = `kubernetes cluster.local {\n${options}\n}`
   const { release } = resources
-  return { follower, release, ...pluginBench(definition, text, { context: { resources: { share } } }) }
+  return { follower, release, ...pluginBench(definition, text, { context: { resources: { share }, ...more } }) }
 }
 
 type Bench = ReturnType<typeof bench>
@@ -163,4 +164,18 @@ t.test('closing a follower ends its source', async t => {
   await made.follower.follow()
   made.follower.close()
   t.equal(ended, true)
+})
+
+t.test('no room for the names of a cluster that is known late: the process ends', async t => {
+  const reasons: Error[] = []
+  const server = { republish: () => undefined, fail: (reason: Error) => reasons.push(reason) } as never
+  const made = bench(never, 'startup_timeout 7s', { table: new AnswerTable({ limit: 4608 }), server })
+  const start = made.plugin.start!()
+  await settled()
+  made.clock.advance(7000)
+  await start
+  fill(made)
+  await settled()
+  t.match(reasons, [{ code: 'PORTOLAN_TABLE_FULL' }])
+  t.equal(made.plugin.ready!(), false)
 })

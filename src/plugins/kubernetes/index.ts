@@ -106,8 +106,9 @@ export class Kubernetes implements Plugin {
     } finally {
       patience.abort()
     }
-    // It can still fail, but for the abort of a stop: a token file that is found to be missing only now.
-    known.catch(error => this.#stopped || log.error(messageOf(error)))
+    // It can still fail, but for the abort of a stop: a token file that is found to be missing only now, no room for the names.
+    following.catch(error => this.#stopped || log.error(messageOf(error)))
+    synced.catch(error => this.#context.server.fail(error))
   }
 
   async stop(): Promise<void> {

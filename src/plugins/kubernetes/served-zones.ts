@@ -2,7 +2,9 @@
  * The compiled zones of a cluster, shared by all directives that say the same of them, so that a reload neither compiles them
  * anew nor holds them twice.
  */
+import type { Projection } from '../../cluster/contract.ts'
 import type { SetupContext } from '../../plugin/plugin.ts'
+import { isTableFull } from '../../table/blocks.ts'
 import type { ZoneSpace } from '../../table/contract.ts'
 import { isWithin, type NameKey } from '../../wire/name.ts'
 import { ClusterZones } from '../../zone/cluster-zones.ts'
@@ -15,11 +17,13 @@ export class ServedZones {
   readonly #spaces = new Map<NameKey, ZoneSpace>()
   readonly #follower: ClusterFollower
   readonly #latency: ProgrammingLatency
+  readonly #fail: (reason: Error) => void
   #projected = false
   #unfollow: readonly (() => void)[] = []
 
-  constructor(options: KubernetesOptions, follower: ClusterFollower, { clock, metrics, table }: SetupContext) {
+  constructor(options: KubernetesOptions, follower: ClusterFollower, { clock, metrics, table, server }: SetupContext) {
     this.#follower = follower
+    this.#fail = reason => server.fail(reason)
     this.#latency = new ProgrammingLatency(clock, metrics)
     this.compiled = new ClusterZones({
       ...options,
@@ -47,12 +51,28 @@ export class ServedZones {
     return this.#spaces.get(origin)
   }
 
-  /** To be called once the cluster is synced: page by page would compile each service twice, once without its endpoints. */
+  /**
+   * To be called once the cluster is synced: page by page would compile each service twice, once without its endpoints. Throws
+   * `PORTOLAN_TABLE_FULL` where the answer table has no room for the names; where it has none for a change the process ends.
+   */
   project(): void {
     if (this.#projected) return
-    this.#projected = true
     const { state } = this.#follower
-    this.#unfollow = [state.follow(this.compiled), state.follow(this.#latency)]
+    this.#unfollow = [state.follow(this.#kept), state.follow(this.#latency)]
+    this.#projected = true
+  }
+
+  readonly #kept: Projection = {
+    rebuild: view => this.compiled.rebuild(view),
+    update: (view, changes) => {
+      try {
+        this.compiled.update(view, changes)
+      } catch (error) {
+        // A change comes only once: its names would be missing for good.
+        if (!isTableFull(error)) throw error
+        this.#fail(error)
+      }
+    },
   }
 
   close(): void {
