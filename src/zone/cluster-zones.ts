@@ -6,7 +6,7 @@ import type { Changes, ClusterView, Projection } from '../cluster/contract.ts'
 import type { EndpointSlice, Key, Pod, Service } from '../cluster/objects.ts'
 import { Below } from '../table/layout.ts'
 import type { Answer } from '../wire/answer.ts'
-import { isWithin, keyOfName, labelsOf, MAX_NAME, type NameKey, nameOf } from '../wire/name.ts'
+import { isWithin, keyOfName, labelsOf, MAX_NAME, type NameKey, nameOf, parentOf } from '../wire/name.ts'
 import { Class, Type } from '../wire/types.ts'
 import { isReverse, REVERSE_ZONES } from './address.ts'
 import { absent, asked, compileNode, denied, type External, type Node, onlyType, sameNode, structure } from './node.ts'
@@ -129,9 +129,13 @@ export class ClusterZones implements Projection {
     const name = nameOf(['dns-version'], zone.originName)!
     // Only its TXT record exists, as CoreDNS has it.
     put(['dns-version'], onlyType(Type.TXT, answerOf([version], [], name.length)))
-    // A zone above the reverse zones holds the names of addresses too.
+    // A zone above the reverse zones holds the names of addresses too, and what is between (`arpa`) must not deny them.
     for (const reverse of REVERSE_ZONES) {
-      if (reverse !== zone.origin && isWithin(reverse, zone.origin)) zone.put(reverse, absent(Below.ALL))
+      if (reverse === zone.origin || !isWithin(reverse, zone.origin)) continue
+      zone.put(reverse, absent(Below.ALL))
+      for (let between = parentOf(reverse); between !== zone.origin; between = parentOf(between)) {
+        zone.put(between, absent(Below.CLOSED))
+      }
     }
   }
 

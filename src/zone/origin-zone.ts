@@ -55,13 +55,16 @@ export class OriginZone {
     return changed || (before !== undefined && node !== undefined && !sameNode(before, node))
   }
 
-  /** Ends a stretch of changes, under a new serial: names first, so that who sees the serial sees what it stands for. */
+  /**
+   * Ends a stretch of changes, under a new serial. It comes last, so that who sees it sees the names that it stands for; and at the
+   * apex right before the negative answers, whose SOA record is a copy of that one.
+   */
   publish(serial: number): void {
     this.#serial = serial
     this.#negative.clear()
-    this.#store.setNegative(length => this.nodata(length))
     // Who the name servers are depends on the server's own addresses.
     this.put(this.origin, structure(this.#below, answered(Type.SOA, this.soa()), asked(Type.NS)))
+    this.#store.setNegative(length => this.nodata(length))
     this.#store.commit()
   }
 

@@ -65,6 +65,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     `.:53 {\n ${before}\n ${kubernetes(ORIGINS)}\n forward . up\n}\ncluster.local:54 {\n ${kubernetes('cluster.local')}\n}\n`,
   'a block of its own': (before, kubernetes) =>
     `cluster.local svc.cluster.local:53 {\n ${before}\n ${kubernetes('cluster.local')}\n}\ntest:53 {\n cache\n forward . up\n}\n`,
+  'the root': (before, kubernetes) => `.:53 {\n ${before}\n ${kubernetes('.')}\n forward . up\n}\n`,
+  'the root and more': (before, kubernetes) =>
+    `.:53 {\n ${before}\n ${kubernetes('cluster.local . 10.in-addr.arpa')}\n}\n`,
   'two addresses': (before, kubernetes) =>
     `.:53 {\n bind 127.0.0.1 127.0.0.2\n ${before}\n ${kubernetes(ORIGINS)}\n forward . up\n}\n`,
 }
