@@ -33,12 +33,39 @@ export class PackedSlice implements EndpointSlice {
     this.lastChangeTriggerTime = fields.lastChangeTriggerTime
     this.addressType = fields.addressType
     this.ports = fields.ports
-    this.packed = JSON.stringify(fields.endpoints.map(pack))
+    this.packed = `[${fields.endpoints.map(endpoint => JSON.stringify(pack(endpoint))).join(SEPARATOR)}]`
   }
 
   get endpoints(): readonly Endpoint[] {
     return (JSON.parse(this.packed) as Packed[]).map(unpack)
   }
+
+  /** The endpoints in whose packed text the pattern, which is global, matches; only these are made objects of. */
+  matching(pattern: RegExp): Endpoint[] {
+    const found: Endpoint[] = []
+    pattern.lastIndex = 0
+    for (let match = pattern.exec(this.packed); match !== null; match = pattern.exec(this.packed)) {
+      const before = this.packed.lastIndexOf(SEPARATOR, match.index)
+      const after = this.packed.indexOf(SEPARATOR, match.index)
+      const start = before < 0 ? 1 : before + SEPARATOR.length
+      const end = after < 0 ? this.packed.length - 1 : after
+      found.push(unpack(JSON.parse(this.packed.slice(start, end)) as Packed))
+      pattern.lastIndex = end
+    }
+    return found
+  }
+}
+
+/** Between endpoints; within JSON no line ends. */
+const SEPARATOR = ',\n'
+
+/** The slice with no other endpoints than those whose text, as JSON has it, may match: a large one is not unpacked for one of them. */
+export function narrowed(slice: EndpointSlice, pattern: (packed: string) => RegExp): EndpointSlice {
+  if (!(slice instanceof PackedSlice)) return slice
+  const { name, namespace, labels, serviceName, lastChangeTriggerTime, addressType, ports } = slice
+  const endpoints = slice.matching(pattern(slice.packed))
+  const kind = 'EndpointSlice'
+  return { kind, name, namespace, labels, serviceName, lastChangeTriggerTime, addressType, ports, endpoints }
 }
 
 function pack(endpoint: Endpoint): Packed {

@@ -37,6 +37,33 @@ export function addressOfReverse(name: NameKey): AddressKey | undefined {
   return address !== undefined && reverseNameOf(address) === name ? address : undefined
 }
 
+/**
+ * What the JSON of every spelling of an address matches, and of few others. IPv4 has one, unless there is IPv6 that it is mapped to;
+ * that ends in its last 16 bits or, with dots, its last octet.
+ */
+export function spellings(address: AddressKey): (json: string) => RegExp {
+  const octets = octetsOf(address)
+  const exact = octets.length === 4 ? new RegExp(`"${octets.join('\\.')}"`, 'g') : undefined
+  let loose: RegExp | undefined
+  return json => (exact && !json.includes(':') ? exact : (loose ??= looseSpellings(octets)))
+}
+
+function looseSpellings(octets: Uint8Array): RegExp {
+  const last = octets.at(-1)!
+  const group = (octets.at(-2)! << 8) | last
+  return new RegExp(`(?::0*${group === 0 ? '' : group.toString(16)}|\\.${last})"`, 'gi')
+}
+
+/**
+ * What the JSON of every hostname, name of a pod or address matches that a label in lower case may stand for: `dashed` loses which
+ * sign a dash was.
+ */
+export function namesakes(label: string): RegExp {
+  const text = JSON.stringify(label).slice(1, -1)
+  const literal = text.replace(/[^\w-]/g, sign => `\\u{${sign.charCodeAt(0).toString(16)}}`)
+  return new RegExp(`"${literal.replace(/-0$/, '-0?').replaceAll('-', '[-.:]')}"`, 'giu')
+}
+
 /** The label that stands for an address in an endpoint's name: `10-244-0-1`, `2001-db8--1`. */
 export function dashed(address: string): string {
   const label = address.replaceAll(address.includes('.') ? '.' : ':', '-')

@@ -3,6 +3,8 @@
  * services that have an address of their own, ports in spellings of all kinds, topology zones.
  */
 import type { EndpointSlice } from '../cluster/objects.ts'
+import { narrowed } from '../cluster/packed-slice.ts'
+import { namesakes } from './address.ts'
 import { type PodMode, podItems } from './pod-names.ts'
 import type { Selection } from './selection.ts'
 import {
@@ -42,7 +44,11 @@ function serviceItems(
   const service = selection.service(key)
   if (service === undefined) return undefined
   const slices = selection.slices(key)
-  if (left.length === 1) return rareEndpointItems(service, slices, options).get(left[0]!)
+  if (left.length === 1) {
+    const pattern = namesakes(left[0]!)
+    const candidates = slices.map(slice => narrowed(slice, () => pattern))
+    return rareEndpointItems(service, candidates, options).get(left[0]!)
+  }
   if (left.length === 2) {
     const [port, protocol] = left.map(label => label.replace(/^_/, '')) as [string, string]
     return some(portItems(service, slices, options, { port, protocol }))

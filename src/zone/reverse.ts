@@ -4,10 +4,11 @@
  * who has the address is kept, and the answer is made when it is asked for.
  */
 import type { EndpointSlice, Key } from '../cluster/objects.ts'
+import { narrowed } from '../cluster/packed-slice.ts'
 import type { Answer } from '../wire/answer.ts'
 import { isWithin, type NameKey, nameOf } from '../wire/name.ts'
 import { Type } from '../wire/types.ts'
-import { type AddressKey, addressKey, addressOfReverse, reverseNameOf } from './address.ts'
+import { type AddressKey, addressKey, addressOfReverse, reverseNameOf, spellings } from './address.ts'
 import { onlyType } from './node.ts'
 import type { OriginZone } from './origin-zone.ts'
 import { answerOf, nameRecord } from './rdata.ts'
@@ -51,9 +52,10 @@ export class ReverseNames {
   find(name: NameKey): Answer | undefined {
     const address = addressOfReverse(name)
     if (address === undefined) return undefined
+    const pattern = spellings(address)
     const targets = this.#endpoints.get(address).flatMap(key => {
       const { slices, reversed } = this.#selection.of(key)
-      const labels = reversed ? this.#labels(slices).get(address) : undefined
+      const labels = reversed ? this.#labels(slices.map(slice => narrowed(slice, pattern))).get(address) : undefined
       return labels?.flatMap(label => this.#targetOf(key, label)) ?? []
     })
     return targets.length > 0 ? this.#answer(targets, name) : undefined

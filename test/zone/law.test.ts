@@ -7,6 +7,7 @@ import t from 'tap'
 import type { Changes, ClusterView, Projection } from '../../src/cluster/contract.ts'
 import { parseSelector } from '../../src/cluster/labels.ts'
 import { type ClusterObject, type Kind, keyOf } from '../../src/cluster/objects.ts'
+import { PackedSlice } from '../../src/cluster/packed-slice.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import type { ZoneSpace } from '../../src/table/contract.ts'
 import { Verdict } from '../../src/table/layout.ts'
@@ -77,7 +78,7 @@ const object: fc.Arbitrary<ClusterObject> = fc.oneof(
 function mixed(of: string, endpoints: readonly EndpointSpec[], spec: NonNullable<Parameters<typeof slice>[2]>) {
   const made = slice(of, [], spec)
   const single = endpoints.map(one => slice(of, [one], spec).endpoints[0]!)
-  return { ...made, endpoints: single }
+  return new PackedSlice({ ...made, endpoints: single })
 }
 
 type Step =
