@@ -6,7 +6,7 @@ import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'
 import type { HttpClaim, HttpHandler } from '../../net/http-hub.ts'
 import type { Logger } from '../../observe/logger.ts'
-import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
+import type { Fixture, PluginDefinition, ServerControl, SetupContext } from '../../plugin/plugin.ts'
 import { Readiness } from './readiness.ts'
 
 export const definition: PluginDefinition = {
@@ -26,7 +26,7 @@ export const definition: PluginDefinition = {
 function ready(
   listen: HostPort,
   continuously: boolean,
-  { block, http, log, resources }: Pick<SetupContext, 'block' | 'http' | 'log' | 'resources'>,
+  { block, http, log, resources, server }: Pick<SetupContext, 'block' | 'http' | 'log' | 'resources' | 'server'>,
 ): Fixture {
   const address = hostPort(listen.host, listen.port)
   let readiness: Readiness | undefined
@@ -37,7 +37,7 @@ function ready(
     async start() {
       readiness = resources.share(`ready ${address}`, () => new Readiness())
       withdraw = readiness.add(block, continuously)
-      claim = await http.claim(address, { '/ready': readyHandler(readiness, log) }, 'ready')
+      claim = await http.claim(address, { '/ready': readyHandler(readiness, log, server) }, 'ready')
     },
     async drain() {
       if (readiness) readiness.ending = true
@@ -50,7 +50,7 @@ function ready(
 }
 
 /** 200 and `OK`, or 503 and the names of the plugins that are not ready; with `?verbose` a line for each that can tell. */
-function readyHandler(readiness: Readiness, log: Logger): HttpHandler {
+function readyHandler(readiness: Readiness, log: Logger, server: ServerControl): HttpHandler {
   return (request, response) => {
     const answer = (status: number, body: string) =>
       void response.writeHead(status, { 'content-type': 'text/plain' }).end(body)
@@ -60,6 +60,9 @@ function readyHandler(readiness: Readiness, log: Logger): HttpHandler {
     if (unready !== '') log.info(`Plugins not ready: "${unready}"`)
     const verbose = new URLSearchParams(request.url?.split('?')[1]).has('verbose')
     const lines = members.map(({ name, zones, ready }) => `${name} (${zones}): ${ready ? 'ready' : 'not ready'}\n`)
-    answer(unready === '' ? 200 : 503, verbose ? lines.join('') : unready || 'OK')
+    readiness.listening ||= server.addresses().length > 0
+    const { listening } = readiness
+    const summary = unready || (listening ? 'OK' : 'Not listening yet')
+    answer(unready === '' && listening ? 200 : 503, verbose ? lines.join('') : summary)
   }
 }

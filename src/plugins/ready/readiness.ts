@@ -14,6 +14,8 @@ export interface Member {
 
 export class Readiness {
   readonly #blocks = new Set<() => Member[]>()
+  /** Set once the server listens; while a reload starts its plugins the old ones are asked. */
+  listening = false
   /** Set when the process is to end. */
   ending = false
 
