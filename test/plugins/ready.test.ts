@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { ServerControl } from '../../src/plugin/plugin.ts'
 import { definition } from '../../src/plugins/ready/index.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
 import { refusingHub, testHub } from '../helpers/http.ts'
@@ -21,13 +22,15 @@ function fake(name: string, isReady = false) {
 function bench(t: Parameters<typeof testHub>[0]) {
   const http = testHub(t)
   const pool = new ResourcePool()
+  const addresses = [{ address: '127.0.0.1', port: 53 }]
+  const server = { addresses: () => addresses } as Partial<ServerControl> as ServerControl
   const block = (plugins: ReturnType<typeof fake>[], { zone = '.', options = '' } = {}) =>
     pluginBench(definition, `ready 127.0.0.1:0 ${options}`, {
       zone,
       plugins: [...plugins, { name: 'silent' }],
-      context: { http, resources: pool.generation() },
+      context: { http, resources: pool.generation(), server },
     })
-  return { http, block }
+  return { http, block, addresses }
 }
 
 t.test('503 and the plugins that are not ready, then 200 and OK', async t => {
@@ -44,6 +47,20 @@ t.test('503 and the plugins that are not ready, then 200 and OK', async t => {
   t.match(await http.get('/'), { status: 404 })
   await plugin.stop?.()
   await t.rejects(http.get('/ready'))
+})
+
+t.test('nobody is told that it is ready who could not be answered yet', async t => {
+  const { http, block, addresses } = bench(t)
+  const [listening] = addresses.splice(0)
+  const { plugin } = block([fake('kubernetes', true)])
+  await plugin.start?.()
+  t.match(await http.get('/ready'), { status: 503, body: 'Not listening yet' })
+  addresses.push(listening!)
+  t.match(await http.get('/ready'), { status: 200, body: 'OK' })
+  // While a reload starts its plugins it has no addresses, and the old ones are served.
+  addresses.splice(0)
+  t.match(await http.get('/ready'), { status: 200, body: 'OK' })
+  await plugin.stop?.()
 })
 
 t.test('a plugin that was ready is not asked again', async t => {
