@@ -179,7 +179,10 @@ function questions(...compared: readonly ClusterZones[]): [zone: number, key: Na
       const name = reverseName(addressOctets(address)!)
       if (name.endsWith(zone.origin)) keys.add(name)
     }
-    return [...keys].map(key => [i, key] as [number, NameKey])
+    // A name is asked of the longest origin that holds it.
+    const longer = zones.filter(other => other.origin.length > zone.origin.length)
+    const own = [...keys].filter(key => !longer.some(other => isWithin(key, other.origin)))
+    return own.map(key => [i, key] as [number, NameKey])
   })
 }
 
