@@ -45,7 +45,8 @@ for (const [signal, code] of [
 ] as const) {
   process.once(signal, () => process.exit(code))
 }
-process.exitCode = flags.help ? help() : await compareAll()
+// What a comparison that failed left open must not keep it from ending.
+process.exit(flags.help ? help() : await compareAll())
 
 function help(): number {
   say(usage)

@@ -2,9 +2,9 @@
  * A small upstream for `forward`, `cache` and ExternalName: a fixed zone with good names, and names that misbehave in one known way
  * each. It keeps no state, so two servers that have one each are told the same.
  */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { decode, flagBits, nameBytes, optBytes, type TypeName, types, words } from './message.ts'
 
 export interface Upstream extends AsyncDisposable {
@@ -148,14 +148,8 @@ export async function startUpstream(): Promise<Upstream> {
       }
     })
   })
-  tcp.listen(0, '127.0.0.1')
-  await once(tcp, 'listening')
-  const bound = tcp.address()
-  const port = bound !== null && typeof bound === 'object' ? bound.port : 0
-  const udp = createSocket('udp4')
+  const { port, udp } = await bindBoth(tcp)
   udp.on('message', (packet, from) => respond(packet, 'udp', reply => udp.send(reply, from.port, from.address)))
-  udp.bind(port, '127.0.0.1')
-  await once(udp, 'listening')
   return {
     port,
     async [Symbol.asyncDispose]() {
@@ -164,6 +158,27 @@ export async function startUpstream(): Promise<Upstream> {
       tcp.close()
       await once(tcp, 'close')
     },
+  }
+}
+
+/** Binds TCP, and UDP to the same port: some client may have just that one, then another is tried. */
+async function bindBoth(tcp: Server): Promise<{ port: number; udp: UdpSocket }> {
+  for (let tries = 1; ; tries++) {
+    tcp.listen(0, '127.0.0.1')
+    await once(tcp, 'listening')
+    const bound = tcp.address()
+    const port = bound !== null && typeof bound === 'object' ? bound.port : 0
+    const udp = createSocket('udp4')
+    udp.bind(port, '127.0.0.1')
+    try {
+      await once(udp, 'listening')
+      return { port, udp }
+    } catch (error) {
+      udp.close()
+      tcp.close()
+      await once(tcp, 'close')
+      if (tries === 8) throw error
+    }
   }
 }
 
