@@ -52,8 +52,11 @@ export class ReverseNames {
   find(name: NameKey): Answer | undefined {
     const address = addressOfReverse(name)
     if (address === undefined) return undefined
+    const keys = this.#endpoints.get(address)
+    // Most addresses that are asked for are not of this cluster, and a pattern is dear.
+    if (keys.length === 0) return undefined
     const pattern = spellings(address)
-    const targets = this.#endpoints.get(address).flatMap(key => {
+    const targets = keys.flatMap(key => {
       const { slices, reversed } = this.#selection.of(key)
       const labels = reversed ? this.#labels(slices.map(slice => narrowed(slice, pattern))).get(address) : undefined
       return labels?.flatMap(label => this.#targetOf(key, label)) ?? []
