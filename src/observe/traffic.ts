@@ -13,6 +13,7 @@ import {
   sumsOf,
   Transport,
   typePlace,
+  UNITS_PER_SECOND,
 } from '../table/counters.ts'
 import type { Answer } from '../wire/answer.ts'
 import { fullSize } from '../wire/finish.ts'
@@ -41,10 +42,8 @@ export interface TrafficMetrics {
   of(server: string, zone: string, view?: string): Traffic
 }
 
-/** What answer threads measure durations in, per second. */
-const DURATION_UNITS = 1e7
 /** Seconds, up to some 8 s. */
-const durationBuckets = DURATION_BUCKETS.map(units => units / DURATION_UNITS)
+const durationBuckets = DURATION_BUCKETS.map(units => units / UNITS_PER_SECOND)
 
 export function trafficMetrics(metrics: Metrics): TrafficMetrics {
   const zone = ['server', 'zone', 'view']
@@ -147,7 +146,7 @@ class ZoneTraffic implements Traffic {
     const sums = sumsOf(block)
     const durations = block.subarray(Counted.DURATIONS, Counted.REQUEST_SIZES)
     if (durations.some(isPositive)) {
-      this.#durations().merge(durations, sums[sumAt(0, Sum.DURATIONS)]! / DURATION_UNITS)
+      this.#durations().merge(durations, sums[sumAt(0, Sum.DURATIONS)]! / UNITS_PER_SECOND)
     }
     for (const tcp of PROTOCOLS.keys()) {
       const requests = sizeCounts(block, Counted.REQUEST_SIZES, tcp)

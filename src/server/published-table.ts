@@ -7,7 +7,7 @@ import type { Clock } from '../observe/clock.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { COUNTER_WORDS, TrafficFolder } from '../observe/traffic-folder.ts'
 import { Answerer, ASK, DROP } from '../table/answerer.ts'
-import { Transport } from '../table/counters.ts'
+import { Transport, UNITS_PER_MS } from '../table/counters.ts'
 import { TableReader } from '../table/reader.ts'
 import { AnswerTable } from '../table/table.ts'
 import type { Peer } from '../wire/query.ts'
@@ -69,7 +69,7 @@ export class PublishedTable {
       const began = processNow()
       this.#answerer.begin(began)
       const length = this.#answerer.answer(directory, 0, packet.length, SCRATCH, transportOf(peer))
-      this.#answerer.end((processNow() - began) * 10_000)
+      this.#answerer.end((processNow() - began) * UNITS_PER_MS)
       if (length === ASK) return respond(packet, peer)
       if (length === DROP) return undefined
       const reply = Buffer.allocUnsafe(length)

@@ -4,6 +4,10 @@
  */
 import { Type } from '../wire/types.ts'
 
+/** The units that durations are counted in: 100 ns. */
+export const UNITS_PER_SECOND = 1e7
+export const UNITS_PER_MS = UNITS_PER_SECOND / 1000
+
 /** Bounds of histogram buckets, as CoreDNS has them; the last bucket has none. Durations in units of 100 ns. */
 export const DURATION_BUCKETS: readonly number[] = Array.from({ length: 16 }, (_, i) => 2_500 * 2 ** i)
 export const SIZE_BUCKETS: readonly number[] = [

@@ -7,7 +7,7 @@ import { EAGAIN, EINTR, type Libc, SystemError } from '../../net/udp-batch/libc.
 import { ORIGIN } from '../../net/udp-batch/origin.ts'
 import { Poll } from '../../net/udp-batch/poll.ts'
 import { type Answerer, ASK, DROP } from '../../table/answerer.ts'
-import { Transport } from '../../table/counters.ts'
+import { Transport, UNITS_PER_MS } from '../../table/counters.ts'
 import { processNow } from '../process-clock.ts'
 import { overloaded } from './overload.ts'
 import type { RingWriter } from './ring.ts'
@@ -35,9 +35,6 @@ const MOST_LEFT = 32_768
 /** After so many failures in a row, a pause of so many milliseconds after each, the thread gives up. */
 const MOST_FAILURES = 20
 const PAUSE_MS = 10
-
-/** One unit of the table's durations. */
-const PER_MS = 10_000
 
 export class AnswerLoop {
   readonly #options: LoopOptions
@@ -116,7 +113,7 @@ export class AnswerLoop {
     answerer?.begin(began)
     for (let i = 0; i < count; i++) this.#answer(socket, i, began)
     batch.send(socket.fd)
-    answerer?.end((processNow() - began) * PER_MS)
+    answerer?.end((processNow() - began) * UNITS_PER_MS)
     if (this.#counts[Word.MISSES] !== missesBefore && this.#options.ring.mustWake()) this.#options.say(LOOK)
     return count
   }
