@@ -119,70 +119,75 @@ function corednsProgram(program: string): Program {
   return { name: 'coredns', knows: 'corefile', version: versionOf(program, ['-version']) ?? 'unknown', command }
 }
 
-function knotProgram({ zones }: Choice): Program | undefined {
-  const version = versionOf('knotd', ['--version'])
-  if (version === undefined) return undefined
-  return {
-    name: 'knot',
-    knows: 'zones',
-    version,
-    async command({ port, folder }) {
-      const files = await writeZones(zones(), folder)
-      const lines = [
-        'server:',
-        `    rundir: "${folder}"`,
-        `    listen: 127.0.0.1@${port}`,
-        '    udp-workers: 1',
-        '    tcp-workers: 1',
-        '    background-workers: 1',
-        'database:',
-        `    storage: "${folder}"`,
-        'log:',
-        '  - target: stderr',
-        '    any: warning',
-        'zone:',
-        ...files.flatMap(({ origin, file }) => [
-          `  - domain: ${origin}`,
-          `    file: "${file}"`,
-          '    zonefile-sync: -1',
-          '    journal-content: none',
-        ]),
-      ]
-      return { program: 'knotd', args: ['-c', await written(folder, 'knot.conf', lines)] }
-    },
-  }
+interface ZoneFile {
+  readonly origin: string
+  readonly file: string
 }
 
-function nsdProgram({ zones }: Choice): Program | undefined {
-  const version = versionOf('nsd', ['-v'])
-  if (version === undefined) return undefined
-  return {
-    name: 'nsd',
-    knows: 'zones',
-    version,
-    async command({ port, folder }) {
-      const files = await writeZones(zones(), folder)
-      const lines = [
-        'server:',
-        `    ip-address: 127.0.0.1@${port}`,
-        '    server-count: 1',
-        '    username: ""',
-        '    chroot: ""',
-        '    pidfile: ""',
-        `    zonesdir: "${folder}"`,
-        `    zonelistfile: "${folder}/zone.list"`,
-        `    xfrdfile: "${folder}/xfrd.state"`,
-        '    rrl-ratelimit: 0',
-        'remote-control:',
-        '    control-enable: no',
-        ...files.flatMap(({ origin, file }) => ['zone:', `    name: ${origin}`, `    zonefile: "${file}"`]),
-      ]
-      return { program: 'nsd', args: ['-d', '-c', await written(folder, 'nsd.conf', lines)] }
-    },
+/** A server of zone files; `version` asks what it is, `start` writes its configuration and gives the arguments it is started with. */
+function zoneServer(
+  name: 'knot' | 'nsd',
+  { zones }: Choice,
+  [program, ...version]: readonly [string, ...string[]],
+  start: (place: Place, files: readonly ZoneFile[]) => Promise<readonly string[]>,
+): Program | undefined {
+  const told = versionOf(program, version)
+  if (told === undefined) return undefined
+  const command = async (place: Place) => {
+    const files = await writeZones(zones(), place.folder)
+    return { program, args: await start(place, files) }
   }
+  return { name, knows: 'zones', version: told, command }
 }
 
-async function writeZones(zones: readonly Zone[], folder: string): Promise<{ origin: string; file: string }[]> {
+function knotProgram(choice: Choice): Program | undefined {
+  return zoneServer('knot', choice, ['knotd', '--version'], async ({ port, folder }, files) => {
+    const lines = [
+      'server:',
+      `    rundir: "${folder}"`,
+      `    listen: 127.0.0.1@${port}`,
+      '    udp-workers: 1',
+      '    tcp-workers: 1',
+      '    background-workers: 1',
+      'database:',
+      `    storage: "${folder}"`,
+      'log:',
+      '  - target: stderr',
+      '    any: warning',
+      'zone:',
+      ...files.flatMap(({ origin, file }) => [
+        `  - domain: ${origin}`,
+        `    file: "${file}"`,
+        '    zonefile-sync: -1',
+        '    journal-content: none',
+      ]),
+    ]
+    return ['-c', await written(folder, 'knot.conf', lines)]
+  })
+}
+
+function nsdProgram(choice: Choice): Program | undefined {
+  return zoneServer('nsd', choice, ['nsd', '-v'], async ({ port, folder }, files) => {
+    const lines = [
+      'server:',
+      `    ip-address: 127.0.0.1@${port}`,
+      '    server-count: 1',
+      '    username: ""',
+      '    chroot: ""',
+      '    pidfile: ""',
+      `    zonesdir: "${folder}"`,
+      `    zonelistfile: "${folder}/zone.list"`,
+      `    xfrdfile: "${folder}/xfrd.state"`,
+      '    rrl-ratelimit: 0',
+      'remote-control:',
+      '    control-enable: no',
+      ...files.flatMap(({ origin, file }) => ['zone:', `    name: ${origin}`, `    zonefile: "${file}"`]),
+    ]
+    return ['-d', '-c', await written(folder, 'nsd.conf', lines)]
+  })
+}
+
+async function writeZones(zones: readonly Zone[], folder: string): Promise<readonly ZoneFile[]> {
   await mkdir(folder, { recursive: true })
   return Promise.all(
     zones.map(async ({ origin, text }) => {
