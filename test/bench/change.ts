@@ -2,9 +2,9 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ApiClient, ApiObject } from '../oracle/api-client.ts'
-import { queryBytes, types } from '../oracle/message.ts'
-import { namespace, service, slice } from '../oracle/objects.ts'
+import type { ApiClient, ApiObject } from '../e2e/api-client.ts'
+import { queryBytes, types } from '../e2e/message.ts'
+import { namespace, service, slice } from '../e2e/objects.ts'
 import { chance } from '../wire/random.ts'
 import type { Entry } from './data.ts'
 

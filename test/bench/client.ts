@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rcodeName } from '../../src/wire/types.ts'
-import { queryBytes, type TypeName, types } from '../oracle/message.ts'
+import { queryBytes, type TypeName, types } from '../e2e/message.ts'
 import { bounds, type Generator, type Load, type LoadOptions } from './load.ts'
 
 const tickMs = 1

@@ -5,10 +5,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { ApiClient, ApiObject } from '../oracle/api-client.ts'
-import { freePort, startBackground } from '../oracle/background.ts'
-import { startControlPlane } from '../oracle/control-plane.ts'
-import type { Peers } from '../oracle/peers.ts'
+import type { ApiClient, ApiObject } from '../e2e/api-client.ts'
+import { freePort, startBackground } from '../e2e/background.ts'
+import { startControlPlane } from '../e2e/control-plane.ts'
+import type { Peers } from '../e2e/peers.ts'
 
 /** Requests at once; the client opens no more connections. */
 const writers = 8

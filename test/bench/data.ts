@@ -2,8 +2,8 @@
  * The cluster that is measured: any size, and the same at each run. What is asked of it is left to questions.ts, who holds it, an API
  * server or a file, to cluster.ts.
  */
-import type { ApiObject } from '../oracle/api-client.ts'
-import { externalName, namespace, type ServiceOptions, service, slice } from '../oracle/objects.ts'
+import type { ApiObject } from '../e2e/api-client.ts'
+import { externalName, namespace, type ServiceOptions, service, slice } from '../e2e/objects.ts'
 import { chance } from '../wire/random.ts'
 
 const seed = 7

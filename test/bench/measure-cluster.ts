@@ -1,7 +1,7 @@
 /** All that is measured on one cluster: servers side by side under load, then one at a time while the cluster changes. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Peers } from '../oracle/peers.ts'
+import type { Peers } from '../e2e/peers.ts'
 import { type LiveCase, liveCases, loadCases, memoryCase } from './cases.ts'
 import { followedObjects } from './change.ts'
 import { apiCluster, manifestsCluster } from './cluster.ts'

@@ -1,6 +1,6 @@
 /**
  * The parts of the repository that must agree with each other: the manifest and its lock file, the list of plugins with their
- * folders and manuals, the Corefiles that documents show with what the parser takes, and the table of differences with the oracle's.
+ * folders and manuals, the Corefiles that documents show with what the parser takes, and the table of differences with the conformance test's.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,10 +11,10 @@ import { metrics } from '../../src/observe/metrics.ts'
 import { plugins } from '../../src/plugins/index.ts'
 import { Instance } from '../../src/server/instance.ts'
 import { ResourcePool } from '../../src/server/resources.ts'
+import { allowedDifferences } from '../e2e/conformance/differences.ts'
 import { testClock } from '../helpers/clock.ts'
 import { cluster } from '../helpers/cluster.ts'
 import { withCluster } from '../helpers/serve.ts'
-import { allowedDifferences } from '../oracle/differences.ts'
 
 process.chdir(join(import.meta.dirname, '../..'))
 
@@ -145,7 +145,7 @@ t.test('every Corefile that is shown starts', async t => {
   }
 })
 
-t.test('the README names every difference from CoreDNS that the oracle allows, and no other', async t => {
+t.test('the README names every difference from CoreDNS that the conformance test allows, and no other', async t => {
   const [, table = ''] =
     /^## Differences from CoreDNS\n[\s\S]*?^\|[- |]+\|\n([\s\S]*?)\n\n/m.exec(read('README.md')) ?? []
   const rows = table.split('\n')

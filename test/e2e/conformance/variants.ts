@@ -1,5 +1,5 @@
 /** The Corefiles that both servers are started with, and what is asked of each besides the cluster's names. */
-import type { TypeName } from './message.ts'
+import type { TypeName } from '../message.ts'
 
 /** What differs between two servers that run the same variant side by side. */
 export interface Place {

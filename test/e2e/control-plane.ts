@@ -11,7 +11,7 @@ import { ApiClient } from './api-client.ts'
 import { freePort, startBackground } from './background.ts'
 import type { Peers } from './peers.ts'
 
-const token = 'oracle'
+const token = 'admin'
 const startMs = 60_000
 
 export interface ControlPlane extends AsyncDisposable {
@@ -27,7 +27,7 @@ export interface ControlPlane extends AsyncDisposable {
 /** Starts etcd and the API server; resolves when the API is ready. Disposing ends both and removes the folder. */
 export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
   await using stack = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'portolan-oracle-'))
+  const folder = await mkdtemp(join(tmpdir(), 'portolan-e2e-'))
   let kept = false
   const clean = (): void => {
     if (!kept) rmSync(folder, { recursive: true, force: true })
@@ -47,7 +47,7 @@ export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
     privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
   })
   await writeFile(file('service-accounts.key'), privateKey)
-  await writeFile(file('tokens.csv'), `${token},oracle,1,system:masters\n`)
+  await writeFile(file('tokens.csv'), `${token},admin,1,system:masters\n`)
 
   const etcd = stack.use(
     startBackground(
@@ -74,7 +74,7 @@ export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
         '--bind-address=127.0.0.1',
         '--advertise-address=127.0.0.1',
         `--cert-dir=${file('certs')}`,
-        '--service-account-issuer=https://oracle',
+        '--service-account-issuer=https://portolan.test',
         `--service-account-key-file=${file('service-accounts.key')}`,
         `--service-account-signing-key-file=${file('service-accounts.key')}`,
         `--token-auth-file=${file('tokens.csv')}`,
@@ -107,7 +107,7 @@ export async function startControlPlane(peers: Peers): Promise<ControlPlane> {
 
 // JSON is YAML, so this is a kubeconfig as any client reads it.
 function kubeconfig(port: number, ca: string): unknown {
-  const name = 'oracle'
+  const name = 'e2e'
   return {
     apiVersion: 'v1',
     kind: 'Config',

@@ -122,5 +122,5 @@ async function runs(file: string): Promise<boolean> {
 }
 
 function failed(message: string): PortolanError {
-  return new PortolanError('PORTOLAN_ORACLE_BUILD', message)
+  return new PortolanError('PORTOLAN_E2E_BUILD', message)
 }

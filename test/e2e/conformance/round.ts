@@ -1,8 +1,8 @@
 /** One variant: both servers up, all questions asked of both, every difference judged. */
-import type { Asker, Reply } from './asker.ts'
+import type { Asker, Reply } from '../asker.ts'
+import { flagBits, type Message } from '../message.ts'
 import { bothTruncated, compare, type Difference, readReply } from './compare.ts'
 import { allowedDifferences } from './differences.ts'
-import { flagBits, type Message } from './message.ts'
 import { type Prepared, prepare } from './modes.ts'
 import { oddPackets } from './packets.ts'
 import { hostNames, questionsFor } from './questions.ts'

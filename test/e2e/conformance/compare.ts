@@ -2,7 +2,7 @@
  * What differs between two replies to one question, by meaning: compression and the order of records do not count, letter case does.
  * Which differences are allowed is left to differences.ts.
  */
-import type { Reply } from './asker.ts'
+import type { Reply } from '../asker.ts'
 import {
   decode,
   type Flag,
@@ -13,7 +13,7 @@ import {
   sectionNames,
   typeName,
   types,
-} from './message.ts'
+} from '../message.ts'
 
 export type Kind =
   | 'silence'

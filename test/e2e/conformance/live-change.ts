@@ -1,11 +1,11 @@
 /** Changes the cluster through its API while a server with kubeadm's default Corefile runs, and waits for the answers to follow. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ApiClient } from './api-client.ts'
-import type { Asker } from './asker.ts'
+import type { ApiClient } from '../api-client.ts'
+import type { Asker } from '../asker.ts'
+import { queryBytes, type TypeName, types } from '../message.ts'
+import { service, slice } from '../objects.ts'
 import { readReply } from './compare.ts'
-import { queryBytes, type TypeName, types } from './message.ts'
 import { reverseName } from './names.ts'
-import { service, slice } from './objects.ts'
 import { type Program, type Site, startServer } from './servers.ts'
 import { variants } from './variants.ts'
 

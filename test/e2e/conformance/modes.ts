@@ -1,6 +1,6 @@
 /** How a question is asked: transport, EDNS and flags; and which of these ways each question is asked in. */
-import type { AskOptions } from './asker.ts'
-import { flagBits, type QueryOptions, queryBytes, types, words } from './message.ts'
+import type { AskOptions } from '../asker.ts'
+import { flagBits, type QueryOptions, queryBytes, types, words } from '../message.ts'
 import type { NameQuestion } from './questions.ts'
 
 /** A packet that is ready to be sent, with what is needed to judge the replies to it. */

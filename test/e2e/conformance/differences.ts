@@ -2,9 +2,10 @@
  * The differences from CoreDNS that are meant: the rows of the README's table. Each has an id, the sentence that the README holds word
  * for word, and the narrowest test for it.
  */
+
+import { type Message, sectionNames, types } from '../message.ts'
 import { unlabelledAddress } from './cluster.ts'
 import type { Difference } from './compare.ts'
-import { type Message, sectionNames, types } from './message.ts'
 import type { Prepared } from './modes.ts'
 import { reverseName } from './names.ts'
 import type { Variant } from './variants.ts'

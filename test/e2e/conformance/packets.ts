@@ -1,5 +1,5 @@
 /** Packets that are not plain questions: odd headers, broken names, broken EDNS; each over UDP and over TCP. */
-import { flagBits, nameBytes, optBytes, type QueryOptions, queryBytes, types, words } from './message.ts'
+import { flagBits, nameBytes, optBytes, type QueryOptions, queryBytes, types, words } from '../message.ts'
 import type { Prepared } from './modes.ts'
 
 const name = 'web.shop.svc.cluster.local'

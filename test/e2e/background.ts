@@ -45,7 +45,7 @@ export function startBackground(command: string, args: readonly string[], log: s
   }).finally(() => owned.delete(child))
   const fail = async (why: string): Promise<never> => {
     throw new PortolanError(
-      'PORTOLAN_ORACLE_PROGRAM',
+      'PORTOLAN_E2E_PROGRAM',
       `${basename(command)} ${why}; the end of ${log}:\n${await tail(log)}`,
     )
   }

@@ -2,8 +2,8 @@
  * The cluster that both servers are asked about: Services of every type, slices of every shape, pods in every phase. How names are
  * made of it is left to questions.ts.
  */
-import type { ApiClient, ApiObject } from './api-client.ts'
-import { addressesIn, externalName, namespace, pod, service, slice } from './objects.ts'
+import type { ApiClient, ApiObject } from '../api-client.ts'
+import { addressesIn, externalName, namespace, pod, service, slice } from '../objects.ts'
 
 const web = ['http:80', 'https:443']
 const headless = 'None'
@@ -188,7 +188,7 @@ const externalNames = [
   ),
 ]
 
-const leaving = pod('shop/leaving', ['10.244.1.6'], { finalizers: ['oracle.test/keep'] })
+const leaving = pod('shop/leaving', ['10.244.1.6'], { finalizers: ['portolan.test/keep'] })
 
 const pods = [
   pod('shop/running', ['10.244.1.1'], { labels: { app: 'web' } }),

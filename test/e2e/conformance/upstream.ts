@@ -5,7 +5,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { decode, flagBits, nameBytes, optBytes, type TypeName, types, words } from './message.ts'
+import { decode, flagBits, nameBytes, optBytes, type TypeName, types, words } from '../message.ts'
 
 export interface Upstream extends AsyncDisposable {
   /** Port on 127.0.0.1, UDP and TCP. */

@@ -2,16 +2,16 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Asker } from './asker.ts'
-import { freePort, startBackground } from './background.ts'
-import { decode, flagBits, queryBytes, types } from './message.ts'
+import { Asker } from '../asker.ts'
+import { freePort, startBackground } from '../background.ts'
+import { decode, flagBits, queryBytes, types } from '../message.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import type { Probe, Variant } from './variants.ts'
 
 export const programs = ['coredns', 'portolan'] as const
 export type Program = (typeof programs)[number]
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 const readyMs = 20_000
 // A Corefile may ask for a long lameduck; nobody waits for it here.
 const graceMs = 300

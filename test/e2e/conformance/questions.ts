@@ -3,9 +3,9 @@
  * them. The same cluster gives the same questions in the same order. Packets that are no plain question are in packets.ts.
  */
 import { isIPv4, isIPv6 } from 'node:net'
-import type { ApiObject } from './api-client.ts'
+import type { ApiObject } from '../api-client.ts'
+import { type TypeName, types } from '../message.ts'
 import { chainLengths, objects } from './cluster.ts'
-import { type TypeName, types } from './message.ts'
 import { dashed, mixedCase, reverseName } from './names.ts'
 
 /** A name and type to ask, in the ways that modes.ts picks for it. */

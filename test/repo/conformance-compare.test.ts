@@ -1,14 +1,14 @@
 /** The comparison with CoreDNS is worth something only if its comparer sees faults and nothing else: here it is given faults. */
 import t from 'tap'
-import { type CompareOptions, compare, type Kind } from '../oracle/compare.ts'
-import { allowedDifferences, type Finding } from '../oracle/differences.ts'
-import { decode, flagBits, nameBytes, optBytes, queryBytes, types, words } from '../oracle/message.ts'
-import { prepare } from '../oracle/modes.ts'
-import { mixedCase, reverseName } from '../oracle/names.ts'
-import { addressesIn } from '../oracle/objects.ts'
-import { oddPackets } from '../oracle/packets.ts'
-import { questionsFor } from '../oracle/questions.ts'
-import { variants } from '../oracle/variants.ts'
+import { type CompareOptions, compare, type Kind } from '../e2e/conformance/compare.ts'
+import { allowedDifferences, type Finding } from '../e2e/conformance/differences.ts'
+import { prepare } from '../e2e/conformance/modes.ts'
+import { mixedCase, reverseName } from '../e2e/conformance/names.ts'
+import { oddPackets } from '../e2e/conformance/packets.ts'
+import { questionsFor } from '../e2e/conformance/questions.ts'
+import { variants } from '../e2e/conformance/variants.ts'
+import { decode, flagBits, nameBytes, optBytes, queryBytes, types, words } from '../e2e/message.ts'
+import { addressesIn } from '../e2e/objects.ts'
 
 const { QR, AA, TC, RD, RA } = flagBits
 const asked = 'web.shop.svc.cluster.local'

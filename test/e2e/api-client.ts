@@ -67,7 +67,7 @@ export class ApiClient implements Disposable {
 
   async #expect(method: string, path: string, body?: unknown): Promise<void> {
     const { status, text } = await this.#send(method, path, body)
-    if (status >= 300) throw new PortolanError('PORTOLAN_ORACLE_API', `${method} ${path}: ${status} ${text}`)
+    if (status >= 300) throw new PortolanError('PORTOLAN_E2E_API', `${method} ${path}: ${status} ${text}`)
   }
 
   #send(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {

@@ -1,20 +1,20 @@
 /**
  * Asks portolan and the real CoreDNS the same questions about the same real API server, variant by variant, and reports each
- * difference that the README's table does not name. Run by `npm run test:oracle`; `--help` tells the options.
+ * difference that the README's table does not name. Run by `npm run test:conformance`; `--help` tells the options.
  */
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { messageOf } from '../../src/errors.ts'
+import { messageOf } from '../../../src/errors.ts'
+import { startControlPlane } from '../control-plane.ts'
+import { findPeers } from '../peers.ts'
 import { fillCluster } from './cluster.ts'
-import { startControlPlane } from './control-plane.ts'
 import { allowedDifferences } from './differences.ts'
 import { checkLiveChanges } from './live-change.ts'
-import { findPeers } from './peers.ts'
 import { type Outcome, runVariant } from './round.ts'
 import { type Program, programs } from './servers.ts'
 import { corefileVariant, variants } from './variants.ts'
 
-const usage = `usage: npm run test:oracle -- [options]
+const usage = `usage: npm run test:conformance -- [options]
   --variant NAME   only this variant (may be given more than once): ${variants.map(({ name }) => name).join(' ')}
   --corefile FILE  compare with this Corefile; PORT, KUBECONFIG and UPSTREAM in it are replaced
   --show N         how many differences to print per variant (default 10)
