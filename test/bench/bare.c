@@ -1,10 +1,12 @@
 /*
  * The price of the kernel: reads up to 64 packets with one system call, puts the same A record behind the question of each, and sends
- * them back with one call from the address that was asked (IP_PKTINFO). It knows no names; a server can hardly be cheaper.
- * usage: bare PORT
+ * them back with one call from the address that was asked (IP_PKTINFO). It knows no names; a server can hardly be cheaper. Each thread has a
+ * socket of its own (SO_REUSEPORT).
+ * usage: bare PORT THREADS
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,11 @@ enum { BATCH = 64, SLOT = 4096, CONTROL = 64, HEADER = 12 };
 /* A pointer to the question; A, IN, 30 seconds, 192.0.2.1. */
 static const unsigned char record[] = {0xc0, HEADER, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4, 192, 0, 2, 1};
 
-static unsigned char packets[BATCH][SLOT];
-static unsigned char controls[BATCH][CONTROL];
-static struct sockaddr_in peers[BATCH];
-static struct iovec parts[BATCH];
-static struct mmsghdr messages[BATCH];
+static __thread unsigned char packets[BATCH][SLOT];
+static __thread unsigned char controls[BATCH][CONTROL];
+static __thread struct sockaddr_in peers[BATCH];
+static __thread struct iovec parts[BATCH];
+static __thread struct mmsghdr messages[BATCH];
 
 static void require(int ok, const char *what) {
   if (ok) return;
@@ -59,16 +61,21 @@ static void send_all(int fd, int count) {
   }
 }
 
-int main(int count, char **words) {
-  require(count == 2, "usage: bare PORT");
+static int open_socket(int port) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   require(fd >= 0, "socket");
   int on = 1, buffer = 4 << 20;
+  require(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0, "SO_REUSEPORT");
   require(setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0, "IP_PKTINFO");
   require(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0, "SO_RCVBUF");
-  struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(atoi(words[1]))};
+  struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(port)};
   own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   require(bind(fd, (struct sockaddr *)&own, sizeof own) == 0, "bind");
+  return fd;
+}
+
+static void *serve(void *port) {
+  int fd = open_socket(*(int *)port);
   prepare(BATCH);
   for (;;) {
     int received = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
@@ -84,4 +91,14 @@ int main(int count, char **words) {
     send_all(fd, replies);
     prepare(received);
   }
+}
+
+int main(int count, char **words) {
+  require(count == 3, "usage: bare PORT THREADS");
+  int port = atoi(words[1]);
+  for (int threads = atoi(words[2]); threads > 1; threads--) {
+    pthread_t other;
+    require(pthread_create(&other, NULL, serve, &port) == 0, "pthread_create");
+  }
+  serve(&port);
 }

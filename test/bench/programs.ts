@@ -4,18 +4,22 @@ import { existsSync, globSync, statSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { usualSockets } from '../../src/server/udp-engine.ts'
 import type { Zone } from './zone.ts'
 
 export const serverNames = ['bare', 'minimal', 'knot', 'nsd', 'portolan', 'portolan-dgram', 'coredns'] as const
 export type ServerName = (typeof serverNames)[number]
 
+/** Who serves UDP with sockets of their own has as many as portolan does by itself: the fewer there are, the fuller are the batches. */
+const threads = usualSockets()
+
 /** What each of them is, for people. */
 export const serverTitles: Readonly<Record<ServerName, string>> = {
-  bare: 'C: recvmmsg, one fixed record, sendmmsg with PKTINFO',
+  bare: `C: recvmmsg, one fixed record, sendmmsg with PKTINFO; threads: ${threads}`,
   minimal: 'Node: dgram, one fixed record',
-  knot: 'Knot DNS, one UDP worker, the cluster as zone files',
-  nsd: 'NSD, one server, the cluster as zone files',
-  portolan: 'portolan, answer threads (-udp-engine batch)',
+  knot: `Knot DNS, the cluster as zone files; UDP workers: ${threads}`,
+  nsd: `NSD, the cluster as zone files; servers: ${threads}`,
+  portolan: `portolan (-udp-engine batch); answer threads: ${threads}`,
   'portolan-dgram': "portolan on Node's sockets (-udp-engine dgram)",
   coredns: "CoreDNS, kubeadm's Corefile",
 }
@@ -87,9 +91,11 @@ export function findPrograms(choice: Choice): { programs: Program[]; notes: stri
 function bareProgram({ folder }: Choice): Program | undefined {
   const program = join(folder, 'bare')
   const source = fileURLToPath(new URL('bare.c', import.meta.url))
-  const { status } = spawnSync('cc', ['-O2', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const { status } = spawnSync('cc', ['-O2', '-pthread', '-o', program, source], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   if (status !== 0) return undefined
-  const command = async ({ port }: Place) => ({ program, args: [String(port)] })
+  const command = async ({ port }: Place) => ({ program, args: [String(port), String(threads)] })
   return { name: 'bare', knows: 'nothing', version: 'test/bench/bare.c, cc -O2', command }
 }
 
@@ -146,7 +152,7 @@ function knotProgram(choice: Choice): Program | undefined {
       'server:',
       `    rundir: "${folder}"`,
       `    listen: 127.0.0.1@${port}`,
-      '    udp-workers: 1',
+      `    udp-workers: ${threads}`,
       '    tcp-workers: 1',
       '    background-workers: 1',
       'database:',
@@ -171,7 +177,8 @@ function nsdProgram(choice: Choice): Program | undefined {
     const lines = [
       'server:',
       `    ip-address: 127.0.0.1@${port}`,
-      '    server-count: 1',
+      `    server-count: ${threads}`,
+      `    reuseport: ${threads > 1 ? 'yes' : 'no'}`,
       '    username: ""',
       '    chroot: ""',
       '    pidfile: ""',
