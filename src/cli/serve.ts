@@ -9,6 +9,7 @@ import { udpEngines } from '../server/udp-engine.ts'
 import type { Arguments } from './arguments.ts'
 import { banner } from './banner.ts'
 import { type Command, Exit } from './command.ts'
+import { ownHeap, tidy } from './memory.ts'
 import { listPlugins } from './plugins.ts'
 import type { Shell, Signal } from './shell.ts'
 import { showVersion } from './version.ts'
@@ -81,6 +82,8 @@ async function untilEnded(given: Arguments, log: Logger, shell: Shell): Promise<
   // The clock's timers keep no process alive, and before it listens (the API server is away) there may be nothing else.
   const alive = setInterval(() => undefined, 2 ** 30)
   const ignoreSignals = heedSignals(server, ended.resolve, log, shell)
+  const heap = ownHeap()
+  const tidier = heap && tidy(clock, heap)
   try {
     await server.start()
     if (!given.has('quiet')) shell.out(banner(server))
@@ -89,6 +92,7 @@ async function untilEnded(given: Arguments, log: Logger, shell: Shell): Promise<
     await server.stop()
     await http.close()
     clearInterval(alive)
+    tidier?.cancel()
     ignoreSignals()
   }
 }

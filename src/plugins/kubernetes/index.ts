@@ -32,9 +32,6 @@ export const definition: PluginDefinition = {
 
 const NAME = 'kubernetes'
 
-/** When those who waited for the cluster have their answers. */
-const COLLECT_AFTER_MS = 1_000
-
 interface ServedOrigin {
   readonly zone: OriginZone
   /** `ns.dns.<origin>`. */
@@ -117,12 +114,9 @@ export class Kubernetes implements Plugin {
 
   #project(): void {
     if (this.#stopped) return
-    const { table, server, clock } = this.#context
-    if (!this.#zones.projected) {
-      // What the lists were read from is as much as all that is kept: it makes room for the zones.
-      collect()
-      clock.after(COLLECT_AFTER_MS, collect)
-    }
+    const { table, server } = this.#context
+    // What the lists were read from is as much as all that is kept: it makes room for the zones.
+    if (!this.#zones.projected) collect()
     this.#zones.project()
     if (table) server.republish()
   }
