@@ -55,9 +55,15 @@ export const loadCases: readonly LoadCase[] = [
   { name: 'pods', title: 'pod names (pods insecure)', servers: corefileServers, questions: questions.podQuestions },
   {
     name: 'reverse',
+    title: 'reverse names of endpoints, in a zone with fallthrough',
+    servers: corefileServers,
+    questions: questions.endpointReverseQuestions,
+  },
+  {
+    name: 'fallthrough',
     title: 'reverse names that fall through, each new',
     servers: corefileServers,
-    questions: (_entries, run, count) => questions.reverseQuestions(run, count),
+    questions: (_entries, run, count) => questions.foreignReverseQuestions(run, count),
     fresh: true,
   },
   {

@@ -52,8 +52,14 @@ export function freshQuestions(run: number, count: number): string[] {
   return Array.from({ length: count }, (_, n) => `n${n}.run${run}.bench.test A`)
 }
 
+/** The reverse name of every IPv4 address that an endpoint has. */
+export function endpointReverseQuestions(entries: readonly Entry[]): string[] {
+  const members = entries.flatMap(entry => entry.members)
+  return shuffled(members.map(({ addresses }) => `${reverseName(addresses[0]!)} PTR`))
+}
+
 /** Reverse names of addresses that no cluster has: of each of 128 runs others, from 11.0.0.0 to 18.255.255.255. */
-export function reverseQuestions(run: number, count: number): string[] {
+export function foreignReverseQuestions(run: number, count: number): string[] {
   return Array.from({ length: Math.min(count, 2 ** 20) }, (_, n) => {
     const address = (11 << 24) + (run % 128) * 2 ** 20 + n
     return `${reverseName([24, 16, 8, 0].map(shift => (address >>> shift) & 255).join('.'))} PTR`

@@ -27,6 +27,7 @@ const cpuTargets: readonly (readonly [of: string, to: readonly [ServerName, stri
   ['cached', [subject, 'mix'], 1.2],
   ['pods', ['coredns', 'pods'], 1 / 2],
   ['reverse', ['coredns', 'reverse'], 1 / 2],
+  ['fallthrough', ['coredns', 'fallthrough'], 1 / 2],
   ['forward', ['coredns', 'forward'], 1],
 ]
 

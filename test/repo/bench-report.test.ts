@@ -5,7 +5,7 @@ import { clusterOf, objectsOf, probesOf } from '../bench/data.ts'
 import { type Latency, type Result, resultOf } from '../bench/measure.ts'
 import { panelsOf } from '../bench/panels.ts'
 import type { ServerName } from '../bench/programs.ts'
-import { mixedQuestions, reverseQuestions } from '../bench/questions.ts'
+import { foreignReverseQuestions, mixedQuestions } from '../bench/questions.ts'
 import { type ClusterReport, type Report, reportText, type SettledMemory, table } from '../bench/report.ts'
 import { median, medians, quantile } from '../bench/statistics.ts'
 import { targetsOf } from '../bench/targets.ts'
@@ -180,7 +180,7 @@ t.test('the data set is the same each time, and its zones hold what is asked', a
 })
 
 t.test('each run has reverse names of its own', async t => {
-  const [one, other] = [reverseQuestions(1, 50), reverseQuestions(2, 50)]
+  const [one, other] = [foreignReverseQuestions(1, 50), foreignReverseQuestions(2, 50)]
   t.equal(new Set([...one, ...other]).size, 100)
   t.match(one[0], /^\d+\.\d+\.\d+\.1\d\.in-addr\.arpa PTR$/)
 })
