@@ -40,30 +40,31 @@ export class PackedSlice implements EndpointSlice {
     return (JSON.parse(this.packed) as Packed[]).map(unpack)
   }
 
-  /** The endpoints in whose packed text the pattern, which is global, matches; only these are made objects of. */
-  matching(pattern: RegExp): Endpoint[] {
+  /** The endpoints in whose packed text something is found; only these are made objects of. */
+  matching(search: Search): Endpoint[] {
     const found: Endpoint[] = []
-    pattern.lastIndex = 0
-    for (let match = pattern.exec(this.packed); match !== null; match = pattern.exec(this.packed)) {
-      const before = this.packed.lastIndexOf(SEPARATOR, match.index)
-      const after = this.packed.indexOf(SEPARATOR, match.index)
+    for (let end = 0, at = search(this.packed, end); at >= 0; at = search(this.packed, end)) {
+      const before = this.packed.lastIndexOf(SEPARATOR, at)
+      const after = this.packed.indexOf(SEPARATOR, at)
       const start = before < 0 ? 1 : before + SEPARATOR.length
-      const end = after < 0 ? this.packed.length - 1 : after
+      end = after < 0 ? this.packed.length - 1 : after
       found.push(unpack(JSON.parse(this.packed.slice(start, end)) as Packed))
-      pattern.lastIndex = end
     }
     return found
   }
 }
 
+/** Where something stands in a text at `from` or behind, -1 where it does not: as `indexOf` says. */
+export type Search = (text: string, from: number) => number
+
 /** Between endpoints; within JSON no line ends. */
 const SEPARATOR = ',\n'
 
-/** The slice with no other endpoints than those whose text, as JSON has it, may match: a large one is not unpacked for one of them. */
-export function narrowed(slice: EndpointSlice, pattern: (packed: string) => RegExp): EndpointSlice {
+/** The slice with no other endpoints than those in whose text, as JSON has it, something is found: a large one is not unpacked for one. */
+export function narrowed(slice: EndpointSlice, search: Search): EndpointSlice {
   if (!(slice instanceof PackedSlice)) return slice
   const { name, namespace, labels, serviceName, lastChangeTriggerTime, addressType, ports } = slice
-  const endpoints = slice.matching(pattern(slice.packed))
+  const endpoints = slice.matching(search)
   const kind = 'EndpointSlice'
   return { kind, name, namespace, labels, serviceName, lastChangeTriggerTime, addressType, ports, endpoints }
 }

@@ -1,4 +1,5 @@
 /** Addresses as labels of endpoint and pod names, and as keys. Their octets and reverse names are in `wire/address.ts`. */
+import type { Search } from '../cluster/packed-slice.ts'
 import { addressOctets, ipv4Bits, reverseName } from '../wire/address.ts'
 import { isWithin, keyFromText, labelsOf, type NameKey } from '../wire/name.ts'
 
@@ -38,30 +39,41 @@ export function addressOfReverse(name: NameKey): AddressKey | undefined {
 }
 
 /**
- * What the JSON of every spelling of an address matches, and of few others. IPv4 has one, unless there is IPv6 that it is mapped to;
- * that ends in its last 16 bits or, with dots, its last octet.
+ * Finds every spelling of an address in JSON, and little else. IPv4 has one, unless there is IPv6 that it is mapped to; that ends in
+ * its last 16 bits or, with dots, its last octet.
  */
-export function spellings(address: AddressKey): (json: string) => RegExp {
+export function spellings(address: AddressKey): Search {
   const octets = octetsOf(address)
-  const exact = octets.length === 4 ? new RegExp(`"${octets.join('\\.')}"`, 'g') : undefined
-  let loose: RegExp | undefined
-  return json => (exact && !json.includes(':') ? exact : (loose ??= looseSpellings(octets)))
+  const exact = octets.length === 4 ? `"${octets.join('.')}"` : undefined
+  let loose: Search | undefined
+  return (json, from) =>
+    exact !== undefined && !json.includes(':')
+      ? json.indexOf(exact, from)
+      : (loose ??= looseSpellings(octets))(json, from)
 }
 
-function looseSpellings(octets: Uint8Array): RegExp {
+function looseSpellings(octets: Uint8Array): Search {
   const last = octets.at(-1)!
   const group = (octets.at(-2)! << 8) | last
-  return new RegExp(`(?::0*${group === 0 ? '' : group.toString(16)}|\\.${last})"`, 'gi')
+  return searchFor(new RegExp(`(?::0*${group === 0 ? '' : group.toString(16)}|\\.${last})"`, 'gi'))
+}
+
+/** `pattern` is global. */
+function searchFor(pattern: RegExp): Search {
+  return (text, from) => {
+    pattern.lastIndex = from
+    return pattern.exec(text)?.index ?? -1
+  }
 }
 
 /**
- * What the JSON of every hostname, name of a pod or address matches that a label in lower case may stand for: `dashed` loses which
- * sign a dash was.
+ * Finds in JSON every hostname, name of a pod or address that a label in lower case may stand for: `dashed` loses which sign a dash
+ * was.
  */
-export function namesakes(label: string): RegExp {
+export function namesakes(label: string): Search {
   const text = JSON.stringify(label).slice(1, -1)
   const literal = text.replace(/[^\w-]/g, sign => `\\u{${sign.charCodeAt(0).toString(16)}}`)
-  return new RegExp(`"${literal.replace(/-0$/, '-0?').replaceAll('-', '[-.:]')}"`, 'giu')
+  return searchFor(new RegExp(`"${literal.replace(/-0$/, '-0?').replaceAll('-', '[-.:]')}"`, 'giu'))
 }
 
 /** The label that stands for an address in an endpoint's name: `10-244-0-1`, `2001-db8--1`. */

@@ -45,8 +45,8 @@ function serviceItems(
   if (service === undefined) return undefined
   const slices = selection.slices(key)
   if (left.length === 1) {
-    const pattern = namesakes(left[0]!)
-    const candidates = slices.map(slice => narrowed(slice, () => pattern))
+    const search = namesakes(left[0]!)
+    const candidates = slices.map(slice => narrowed(slice, search))
     return rareEndpointItems(service, candidates, options).get(left[0]!)
   }
   if (left.length === 2) {

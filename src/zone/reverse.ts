@@ -53,12 +53,11 @@ export class ReverseNames {
     const address = addressOfReverse(name)
     if (address === undefined) return undefined
     const keys = this.#endpoints.get(address)
-    // Most addresses that are asked for are not of this cluster, and a pattern is dear.
     if (keys.length === 0) return undefined
-    const pattern = spellings(address)
+    const search = spellings(address)
     const targets = keys.flatMap(key => {
       const { slices, reversed } = this.#selection.of(key)
-      const labels = reversed ? this.#labels(slices.map(slice => narrowed(slice, pattern))).get(address) : undefined
+      const labels = reversed ? this.#labels(slices.map(slice => narrowed(slice, search))).get(address) : undefined
       return labels?.flatMap(label => this.#targetOf(key, label)) ?? []
     })
     return targets.length > 0 ? this.#answer(targets, name) : undefined

@@ -50,6 +50,8 @@ export class Kubernetes implements Plugin {
   /** Longest origin first. */
   readonly #origins: readonly ServedOrigin[]
   #nameServers: NameServers | undefined
+  /** What was found last: `cache` asks whether there is an answer just before it has the query handled. */
+  #last: { readonly query: Query; readonly revision: number; readonly found: Answer | External } | undefined
   #stopped = false
 
   constructor(options: KubernetesOptions, follower: ClusterFollower, zones: ServedZones, context: SetupContext) {
@@ -133,7 +135,9 @@ export class Kubernetes implements Plugin {
     const origin = this.#originOf(query.key)
     if (origin === undefined) return false
     if (!origin.falls || !this.ready()) return true
-    return !this.#fallsThrough(query.key, this.#answer(origin, query))
+    const found = this.#answer(origin, query)
+    this.#last = { query, revision: this.cluster.revision, found }
+    return !this.#fallsThrough(query.key, found)
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
@@ -141,7 +145,9 @@ export class Kubernetes implements Plugin {
     if (origin === undefined) return next(query)
     if (!this.ready()) return unsynced
     if (query.type === Type.AXFR || query.type === Type.IXFR) return refused
-    const found = this.#answer(origin, query)
+    const last = this.#last
+    const isKnown = last?.query === query && last.revision === this.cluster.revision
+    const found = isKnown ? last.found : this.#answer(origin, query)
     if ('targets' in found) {
       const { ttl } = this.#options
       const ask = this.#context.server.ask
