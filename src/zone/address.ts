@@ -47,10 +47,13 @@ export function spellings(address: AddressKey): Search {
   const exact = octets.length === 4 ? `"${octets.join('.')}"` : undefined
   let loose: Search | undefined
   return (json, from) =>
-    exact !== undefined && !json.includes(':')
+    exact !== undefined && !MAPPED.test(json)
       ? json.indexOf(exact, from)
       : (loose ??= looseSpellings(octets))(json, from)
 }
+
+/** In every spelling of an IPv6 address that stands for one of IPv4 (RFC 4291 section 2.5.5.2). */
+const MAPPED = /ffff:/i
 
 function looseSpellings(octets: Uint8Array): Search {
   const last = octets.at(-1)!
