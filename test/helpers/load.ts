@@ -9,7 +9,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 export interface LoadOptions {
   readonly port: number
   readonly address?: string
-  /** Asked for in turn; the first two octets are replaced by an id. */
+  /** Asked for in turn; the first two octets are replaced by an id below 0x8000: higher ones may mean something to who answers. */
   readonly packets: readonly Uint8Array[]
   /** Sockets, each with as many queries in flight. */
   readonly clients?: number
@@ -76,7 +76,7 @@ async function run({ port, address = '127.0.0.1', packets, counter, ...rest }: D
       let id = 0
       const ask = () => {
         const packet = Buffer.from(packets[sent++ % packets.length]!)
-        id = (id + 1) & 0xffff
+        id = (id + 1) & 0x7fff
         packet.writeUInt16BE(id, 0)
         pending.set(id, performance.now())
         socket.send(packet)
