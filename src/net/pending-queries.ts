@@ -19,7 +19,9 @@ export interface PendingOptions {
 
 interface Pending {
   readonly query: Uint8Array
-  readonly timer: Timer
+  readonly timeoutMs: number
+  /** When it is given up, on the monotonic clock. */
+  readonly dueMs: number
   resolve(response: Response): void
   reject(error: PortolanError): void
 }
@@ -30,6 +32,9 @@ const COUNTS_AT = 4
 export class PendingQueries {
   readonly #options: PendingOptions
   readonly #pending = new Map<number, Pending>()
+  /** One for all that wait: of thousands hardly any is ever given up. It runs when the first of them may be due. */
+  #timer: Timer | undefined
+  #timerMs = Number.POSITIVE_INFINITY
 
   constructor(options: PendingOptions) {
     this.#options = options
@@ -41,18 +46,15 @@ export class PendingQueries {
 
   /** Writes a free id into `query`, which the owner then sends, and waits for the reply. For fewer than 65,536 at a time. */
   add(query: Uint8Array, timeoutMs: number): Promise<Response> {
-    const { clock, random16, peer } = this.#options
+    const { clock, random16 } = this.#options
     let id = random16()
     while (this.#pending.has(id)) id = (id + 1) & 0xffff
     query[0] = id >> 8
     query[1] = id & 255
     return new Promise((resolve, reject) => {
-      const timer = clock.after(timeoutMs, () => {
-        this.#remove(id)
-        // The last words are CoreDNS's own: people have patterns for its `errors` plugin that end in them.
-        reject(upstreamError('PORTOLAN_UPSTREAM_TIMEOUT', peer, `no reply within ${timeoutMs} ms: i/o timeout`))
-      })
-      this.#pending.set(id, { query, timer, resolve, reject })
+      const dueMs = clock.monotonic() + timeoutMs
+      this.#pending.set(id, { query, timeoutMs, dueMs, resolve, reject })
+      if (dueMs < this.#timerMs) this.#wake(dueMs)
     })
   }
 
@@ -63,7 +65,6 @@ export class PendingQueries {
     const pending = this.#pending.get(id)
     const response = pending && responseTo(pending.query, packet)
     if (pending === undefined || response === undefined) return
-    pending.timer.cancel()
     this.#remove(id)
     pending.resolve(response)
   }
@@ -72,16 +73,44 @@ export class PendingQueries {
   fail(error: PortolanError): void {
     const failed = [...this.#pending.values()]
     this.#pending.clear()
-    for (const { timer, reject } of failed) {
-      timer.cancel()
-      reject(error)
-    }
-    if (failed.length > 0) this.#options.onEmpty()
+    for (const { reject } of failed) reject(error)
+    if (failed.length > 0) this.#emptied()
   }
 
   #remove(id: number): void {
     this.#pending.delete(id)
-    if (this.#pending.size === 0) this.#options.onEmpty()
+    if (this.#pending.size === 0) this.#emptied()
+  }
+
+  #emptied(): void {
+    this.#timer?.cancel()
+    this.#timerMs = Number.POSITIVE_INFINITY
+    this.#options.onEmpty()
+  }
+
+  #wake(atMs: number): void {
+    const { clock } = this.#options
+    this.#timer?.cancel()
+    this.#timerMs = atMs
+    this.#timer = clock.after(atMs - clock.monotonic(), () => this.#giveUp())
+  }
+
+  /** Rejects those that are due. */
+  #giveUp(): void {
+    const { clock, peer } = this.#options
+    const nowMs = clock.monotonic()
+    let nextMs = Number.POSITIVE_INFINITY
+    this.#timerMs = nextMs
+    for (const [id, { dueMs, timeoutMs, reject }] of this.#pending) {
+      if (dueMs > nowMs) {
+        nextMs = Math.min(nextMs, dueMs)
+        continue
+      }
+      this.#remove(id)
+      // The last words are CoreDNS's own: people have patterns for its `errors` plugin that end in them.
+      reject(upstreamError('PORTOLAN_UPSTREAM_TIMEOUT', peer, `no reply within ${timeoutMs} ms: i/o timeout`))
+    }
+    if (nextMs < this.#timerMs) this.#wake(nextMs)
   }
 }
 

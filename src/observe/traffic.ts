@@ -17,7 +17,7 @@ import {
 } from '../table/counters.ts'
 import type { Answer } from '../wire/answer.ts'
 import { fullSize } from '../wire/finish.ts'
-import type { Query } from '../wire/query.ts'
+import { hasIPv6, type Query } from '../wire/query.ts'
 import { rcodeName } from '../wire/types.ts'
 import type { Counter, Family, Histogram, Metrics } from './metrics.ts'
 
@@ -126,7 +126,7 @@ class ZoneTraffic implements Traffic {
   count(query: Query, answer: Answer, plugin: string, seconds: number): void {
     const { peer } = query
     const tcp = peer.protocol === 'tcp' ? 1 : 0
-    const v6 = peer.address.includes(':') ? 1 : 0
+    const v6 = hasIPv6(peer) ? 1 : 0
     this.#requestsOf((typePlace(query.type) << 2) | (tcp << 1) | v6).add()
     if (query.dnssecOk) this.#dnssecOks().add()
     const sizes = this.#sizesOf(tcp)

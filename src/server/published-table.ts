@@ -10,7 +10,7 @@ import { Answerer, ASK, DROP } from '../table/answerer.ts'
 import { Transport, UNITS_PER_MS } from '../table/counters.ts'
 import { TableReader } from '../table/reader.ts'
 import { AnswerTable } from '../table/table.ts'
-import type { Peer } from '../wire/query.ts'
+import { hasIPv6, type Peer } from '../wire/query.ts'
 import { directoryOf } from './directory.ts'
 import type { Respond } from './listener.ts'
 import { processNow } from './process-clock.ts'
@@ -100,8 +100,8 @@ export class PublishedTable {
   }
 }
 
-function transportOf({ protocol, address }: Peer): Transport {
-  const six = address.includes(':')
-  if (protocol === 'tcp') return six ? Transport.TCP6 : Transport.TCP4
+function transportOf(peer: Peer): Transport {
+  const six = hasIPv6(peer)
+  if (peer.protocol === 'tcp') return six ? Transport.TCP6 : Transport.TCP4
   return six ? Transport.UDP6 : Transport.UDP4
 }

@@ -31,6 +31,13 @@ export function responder({ router, log, panics }: RespondOptions): Respond {
     log.error(`recovered from an error while answering ${question}: ${error instanceof Error ? error.stack : error}`)
     return written(query, SERVFAIL)
   }
+  const whenMade = async (query: Query, reply: Promise<Reply>): Promise<Uint8Array> => {
+    try {
+      return finished(query, await reply)
+    } catch (error) {
+      return failed(query, error)
+    }
+  }
   return (packet: Uint8Array, peer: Peer) => {
     const query = readQuery(packet, peer)
     if (!(query instanceof Query)) {
@@ -45,9 +52,7 @@ export function responder({ router, log, panics }: RespondOptions): Respond {
         return out.subarray(0, finishBadVersion(query, out))
       }
       const reply = route.answer(query)
-      return reply instanceof Promise
-        ? reply.then(late => finished(query, late)).catch(error => failed(query, error))
-        : finished(query, reply)
+      return reply instanceof Promise ? whenMade(query, reply) : finished(query, reply)
     } catch (error) {
       return failed(query, error)
     }

@@ -25,8 +25,9 @@ export class Router {
   readonly #anyClass: boolean
   /** Told of queries that no block takes. */
   readonly #dropped: (query: Query) => void
-  /** Replies that are still being made. */
-  readonly #pending = new Set<Promise<Reply>>()
+  /** How many replies are still being made, and who waits until there are none. */
+  #pending = 0
+  #settled: PromiseWithResolvers<void> | undefined
 
   constructor(blocks: readonly RunningBlock[], dropped: (query: Query) => void) {
     this.blocks = blocks
@@ -61,19 +62,22 @@ export class Router {
       return refused
     }
     const reply = this.#zones.get(origin)!.chain(query.origin === origin ? query : query.with({ origin }))
-    if (reply instanceof Promise) this.#await(reply)
+    if (reply instanceof Promise) {
+      this.#pending++
+      reply.then(this.#done, this.#done)
+    }
     return reply
   }
 
-  /** Resolves when the replies that are being made now are there. */
+  /** Resolves when no reply is being made. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#pending)
+    if (this.#pending > 0) await (this.#settled ??= Promise.withResolvers()).promise
   }
 
-  #await(reply: Promise<Reply>): void {
-    const done = () => this.#pending.delete(reply)
-    this.#pending.add(reply)
-    reply.then(done, done)
+  readonly #done = (): void => {
+    if (--this.#pending > 0) return
+    this.#settled?.resolve()
+    this.#settled = undefined
   }
 
   #originOf(key: NameKey, type?: number): NameKey | undefined {

@@ -62,7 +62,7 @@ export interface CacheSpace extends Space {
    * in any case.
    */
   put(question: CacheQuestion, answer: Answer, life: { readonly ttl: number; readonly ageMs: number }): boolean
-  remove(question: CacheQuestion): void
+  remove(question: Omit<CacheQuestion, 'name'>): void
 }
 
 /** Where those who publish get what they publish in. */

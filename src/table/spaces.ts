@@ -105,7 +105,7 @@ export class KeptAnswers implements CacheSpace {
     return false
   }
 
-  remove(question: CacheQuestion): void {
+  remove(question: Omit<CacheQuestion, 'name'>): void {
     if (this.#closed) return
     const ref = this.#store.find(this.id, Kind.CACHE, question.key, metaOf(question))
     if (ref !== 0) this.#store.remove(ref)
@@ -122,6 +122,6 @@ export class KeptAnswers implements CacheSpace {
   }
 }
 
-function metaOf({ type, dnssecOk, checkingDisabled }: CacheQuestion): number {
+function metaOf({ type, dnssecOk, checkingDisabled }: Omit<CacheQuestion, 'name'>): number {
   return cacheMeta(type, (dnssecOk ? CacheFlag.DNSSEC_OK : 0) | (checkingDisabled ? CacheFlag.CHECKING_DISABLED : 0))
 }

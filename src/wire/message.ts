@@ -4,7 +4,7 @@
 import type { Answer } from './answer.ts'
 import { lowered, MAX_NAME, type NameKey } from './name.ts'
 import { skipName } from './query.ts'
-import { decode, encode } from './record.ts'
+import { decode, encode, hasNames } from './record.ts'
 import { Bit, HEADER, Type } from './types.ts'
 
 export interface Response {
@@ -54,6 +54,7 @@ export function readResponse(packet: Uint8Array): Response | undefined {
   let rcode = bits & 15
   let optAt: number | undefined
   let options: Uint8Array | undefined
+  let named = false
   for (let section = 0; section < 3; section++) {
     const announced = counts[section]!
     for (let i = 0; i < announced; i++) {
@@ -61,7 +62,9 @@ export function readResponse(packet: Uint8Array): Response | undefined {
       if (ownerEnd === undefined || ownerEnd + 10 > end) return undefined
       const next = ownerEnd + 10 + word(packet, ownerEnd + 8)
       if (next > end) return undefined
-      if (word(packet, ownerEnd) === Type.OPT && section === 2 && optAt === undefined) {
+      const type = word(packet, ownerEnd)
+      named ||= hasNames(type)
+      if (type === Type.OPT && section === 2 && optAt === undefined) {
         optAt = starts.length
         rcode |= packet[ownerEnd + 4]! << 4
         if (next > ownerEnd + 10) options = copied(packet, ownerEnd + 10, next)
@@ -87,7 +90,8 @@ export function readResponse(packet: Uint8Array): Response | undefined {
   }
   const answer = optAt === undefined ? whole : withoutRecord(whole, optAt, question?.name ?? new Uint8Array(0))
   // Names inside rdata are only checked when an answer is taken apart: do it once here, so that nothing broken is passed on.
-  if (answer === undefined || decode(answer, question?.name ?? new Uint8Array(0)) === undefined) return undefined
+  if (answer === undefined) return undefined
+  if (named && decode(answer, question?.name ?? new Uint8Array(0)) === undefined) return undefined
   return { id: word(packet, 0), opcode: (bits >> 11) & 15, question, answer }
 }
 

@@ -12,9 +12,21 @@ export interface Peer {
   readonly protocol: Protocol
   /** Text form, IPv4 not mapped. */
   readonly address: string
+  /** Its family, from those who know it without making the text. */
+  readonly isIPv6?: boolean
   readonly port: number
   readonly localAddress: string
   readonly localPort: number
+}
+
+/** Whether a peer's address is one of IPv6. */
+export function hasIPv6(peer: Peer): boolean {
+  return peer.isIPv6 ?? peer.address.includes(':')
+}
+
+/** The same ends as if they spoke TCP. */
+export function overTcp({ address, port, localAddress, localPort }: Peer): Peer {
+  return { protocol: 'tcp', address, port, localAddress, localPort }
 }
 
 /** What the request's OPT record says (RFC 6891 section 6.1). */
@@ -81,8 +93,19 @@ export class Query {
     return this.edns && this.edns.size > 512 ? this.edns.size : 512
   }
 
-  with(changed: Partial<QueryFields>): Query {
-    return new Query({ ...this, ...changed })
+  with({
+    packet = this.packet,
+    peer = this.peer,
+    bits = this.bits,
+    key = this.key,
+    type = this.type,
+    class: klass = this.class,
+    edns = this.edns,
+    origin = this.origin,
+    depth = this.depth,
+  }: Partial<QueryFields>): Query {
+    // Field by field: what spreading makes of them costs five times as much memory.
+    return new Query({ packet, peer, bits, key, type, class: klass, edns, origin, depth })
   }
 }
 

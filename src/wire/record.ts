@@ -54,6 +54,11 @@ const expandedOnly = new Map<number, { readonly before: number; readonly count: 
   [Type.KX, { before: 2, count: 1 }],
 ])
 
+/** Whether names stand in the rdata of a type that are looked at here. */
+export function hasNames(type: number): boolean {
+  return rdataNames.has(type) || expandedOnly.has(type)
+}
+
 const POINTER = 0xc000
 
 /** Where answers are put together, one at a time; grows to the largest. */

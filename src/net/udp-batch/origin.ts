@@ -31,6 +31,17 @@ export function readOrigin(octets: Uint8Array, at: number): Origin {
     : { address: ipv6(octets, at + Sockaddr.ADDRESS_6), port, localAddress: ipv6(octets, local + Control.LOCAL_6) }
 }
 
+/** Whether the client has an IPv6 address, of the origin that starts at `at`. */
+export function isIPv6Origin(octets: Uint8Array, at: number): boolean {
+  if (octets[at] === AF_INET) return false
+  const address = at + Sockaddr.ADDRESS_6
+  for (let i = 0; i < MAPPED.length; i++) if (octets[address + i] !== MAPPED[i]) return true
+  return false
+}
+
+/** ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+
 function ipv4(octets: Uint8Array, at: number): string {
   return `${octets[at]}.${octets[at + 1]}.${octets[at + 2]}.${octets[at + 3]}`
 }

@@ -9,7 +9,7 @@ import type { CacheSpace } from '../../table/contract.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { withTtl } from '../../wire/edit.ts'
 import { isWithinAny, nameToText, textFromKey } from '../../wire/name.ts'
-import type { Query } from '../../wire/query.ts'
+import { overTcp, type Query } from '../../wire/query.ts'
 import { Bit, Opcode, Rcode, Type, typeName } from '../../wire/types.ts'
 import { Entry, withoutUnwanted } from './entry.ts'
 import type { CacheOptions } from './options.ts'
@@ -88,7 +88,8 @@ export class Cache implements Plugin {
   }
 
   /** A reply that is not kept is told as it would be from the cache. */
-  readonly #passed = (query: Query, reply: Reply): Reply => adjusted(query, reply, this.#judge(query, reply))
+  readonly #passed = (query: Query, reply: Reply): Reply =>
+    told(query, reply, lasting(reply.answer, this.#judge(query, reply).ttl))
 
   #judge(query: Query, { answer }: Reply): Verdict {
     return judge(query, answer, this.#options, this.#context.clock.now())
@@ -99,14 +100,15 @@ export class Cache implements Plugin {
     const verdict = this.#judge(query, reply)
     const { kind, ttl, answering } = verdict
     const { disabled } = this.#options[kind === 'success' || kind === 'delegation' ? 'success' : 'denial']
+    const answer = lasting(reply.answer, ttl)
     if (verdict.keep && reply.current !== true && !isWithinAny(query.key, disabled)) {
       const storedMs = this.#context.clock.monotonic()
       const lastGood = answering ? undefined : this.#store.lastGood(key)
-      const entry = new Entry(query, lasting(reply.answer, ttl), { ttl, answering, storedMs, lastGood })
+      const entry = new Entry(query, answer, { ttl, answering, storedMs, lastGood })
       if (replaced) entry.inherit(replaced, storedMs)
       this.#store.keep(key, entry, verdict, storedMs)
     }
-    return adjusted(query, reply, verdict)
+    return told(query, reply, answer)
   }
 
   /** Whether a hit on an entry that expires in `left` seconds makes it worth fetching anew already. */
@@ -150,7 +152,7 @@ export class Cache implements Plugin {
   /** Fetches an entry anew while its asker is answered from it. Over TCP, so that no size cuts the reply. */
   #refreshBehind(key: string, entry: Entry, query: Query, next: Next): void {
     this.#prefetches.add()
-    void this.#refresh(key, entry, query.with({ peer: { ...query.peer, protocol: 'tcp' } }), next)
+    void this.#refresh(key, entry, query.with({ peer: overTcp(query.peer) }), next)
   }
 
   /** Asks anew for an entry. Undefined where what came back does not replace it; what was thrown is logged. */
@@ -184,9 +186,9 @@ function asRefresh(query: Query): Query {
   return query.bits & Bit.AD ? query : query.with({ bits: query.bits | Bit.AD })
 }
 
-/** The reply as it is told from the cache from now on: no client sees its time to live jump between two answers. */
-function adjusted(query: Query, reply: Reply, { ttl }: Verdict): Reply {
-  const answer = withoutUnwanted(lasting(reply.answer, ttl), query)
+/** The reply as the cache tells its answer from now on: no client sees its time to live jump between two answers. */
+function told(query: Query, reply: Reply, lasting: Answer): Reply {
+  const answer = withoutUnwanted(lasting, query)
   return answer === reply.answer ? reply : { ...reply, answer }
 }
 

@@ -1,25 +1,30 @@
 /** A reply that is kept: how old it is, how it is told to the next who asks, and whether it is being fetched anew. */
 import { type Answer, COPIED } from '../../wire/answer.ts'
-import { spelled, withTtl } from '../../wire/edit.ts'
+import { recordStarts, spelled, withTtl } from '../../wire/edit.ts'
 import type { Query } from '../../wire/query.ts'
 import { Bit, HEADER } from '../../wire/types.ts'
 
 const KEPT = Bit.AA | Bit.RA | Bit.AD
 
-/** Seconds and milliseconds are those of a clock that never goes backwards. */
+/**
+ * Seconds and milliseconds are those of a clock that never goes backwards. There may be 20,000 entries, most of which are never asked
+ * for again, or answered for from the table: the octets stand in one text, and are an answer when one is wanted.
+ */
 export class Entry {
   /** The time that all its records have when it is new, in seconds. */
   readonly ttl: number
   readonly answering: boolean
-  readonly rcode: number
   /** The last answering entry of the same key, kept by `prefer_positive` behind one that is none. */
   readonly lastGood: Entry | undefined
-  /** The question's name as it was asked when the entry was made: the spelling that its owners have. */
-  readonly name: Uint8Array
+  /** The answer when it was new, its body left out. */
+  readonly #fields: Omit<Answer, 'body' | 'starts'>
+  /** The question's name as it was asked when the entry was made, then the answer's body; one character an octet. */
+  readonly #octets: string
+  readonly #nameOctets: number
   readonly #storedMs: number
-  /** With the time to live of the moment it was last told; hits within one second share it. */
-  #told: Answer
-  #toldTtl: number
+  /** As it was last told; hits within one second share it. */
+  #told: Answer | undefined
+  #toldTtl = 0
   #hits = 0
   #lastHitMs = Number.NEGATIVE_INFINITY
   #refreshing = false
@@ -33,17 +38,27 @@ export class Entry {
   ) {
     this.ttl = fields.ttl
     this.answering = fields.answering
-    this.rcode = answer.rcode
     this.lastGood = fields.lastGood
     this.#storedMs = fields.storedMs
-    this.name = new Uint8Array(query.name)
-    this.#told = { ...answer, bits: answer.bits & KEPT, copied: COPIED }
-    this.#toldTtl = fields.ttl
+    const { rcode, bits, answers, authorities, additionals, nameLength, options } = answer
+    this.#fields = { rcode, bits: bits & KEPT, copied: COPIED, answers, authorities, additionals, nameLength, options }
+    this.#octets = latin1(query.name) + latin1(answer.body)
+    this.#nameOctets = query.name.length
+  }
+
+  get rcode(): number {
+    return this.#fields.rcode
+  }
+
+  /** The spelling that its owners have. */
+  get name(): Uint8Array {
+    return octetsOf(this.#octets.slice(0, this.#nameOctets))
   }
 
   /** As it was when it was new. */
   get answer(): Answer {
-    return withTtl(this.#told, this.ttl)
+    const body = octetsOf(this.#octets.slice(this.#nameOctets))
+    return { ...this.#fields, body, starts: recordStarts(body) }
   }
 
   ageMs(nowMs: number): number {
@@ -60,12 +75,17 @@ export class Entry {
    * asker wants to know (RFC 6840 sections 5.7 and 5.8). Owners keep the letter case of the one who asked first.
    */
   answerTo(query: Query, ttl: number): Answer {
-    if (ttl !== this.#toldTtl) {
-      this.#told = withTtl(this.#told, ttl)
+    if (this.#told === undefined || ttl !== this.#toldTtl) {
+      this.#told = withTtl(this.#told ?? this.answer, ttl)
       this.#toldTtl = ttl
     }
-    const answer = asksFor(query, this.name) ? this.#told : spelled(this.#told, this.name)
-    return withoutUnwanted(answer, query)
+    return withoutUnwanted(this.#isSpelledAs(query) ? this.#told : spelled(this.#told, this.name), query)
+  }
+
+  /** Whether the query has its name in the same letter case. A view of that name would cost a hit more than the comparison. */
+  #isSpelledAs({ packet }: Query): boolean {
+    for (let i = 0; i < this.#nameOctets; i++) if (packet[HEADER + i] !== this.#octets.charCodeAt(i)) return false
+    return true
   }
 
   /** Counts a hit; one that comes more than `withinMs` after the last starts the count anew. Returns the count. */
@@ -101,8 +121,11 @@ export function withoutUnwanted(answer: Answer, query: Query): Answer {
   return { ...answer, bits: answer.bits & ~Bit.AD }
 }
 
-/** Whether the query has this name in the same letter case. A view of its name would cost a hit more than the comparison. */
-function asksFor({ packet }: Query, name: Uint8Array): boolean {
-  for (let i = 0; i < name.length; i++) if (packet[HEADER + i] !== name[i]) return false
-  return true
+function latin1({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('latin1')
+}
+
+/** No Buffer, whose `slice` would share. */
+function octetsOf(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'latin1'))
 }

@@ -20,17 +20,17 @@ export class Published {
 
   /** Has the table answer with `entry` where it can; otherwise it has nothing under the key. */
   show(key: string, entry: Entry, nowMs: number): void {
-    const { question, klass } = parsed(key, entry)
-    const { answer } = entry
+    const { question, klass } = parsed(key)
+    const { answer, name } = entry
     const answers = klass === Class.IN && entry.left(nowMs) > 0 && isPlain(answer)
-    if (answers) this.#space.put(question, answer, { ttl: entry.ttl, ageMs: entry.ageMs(nowMs) })
+    if (answers) this.#space.put({ ...question, name }, answer, { ttl: entry.ttl, ageMs: entry.ageMs(nowMs) })
     else this.#space.remove(question)
     this.#space.commit()
   }
 
-  /** `entry` no longer answers. */
-  hide(key: string, entry: Entry): void {
-    this.#space.remove(parsed(key, entry).question)
+  /** Nothing answers under the key any more. */
+  hide(key: string): void {
+    this.#space.remove(parsed(key).question)
     this.#space.commit()
   }
 }
@@ -41,13 +41,12 @@ function isPlain({ rcode, options }: Answer): boolean {
 }
 
 /** The question that a key of the store stands for. */
-function parsed(key: string, { name }: Entry): { question: CacheQuestion; klass: number } {
+function parsed(key: string): { question: Omit<CacheQuestion, 'name'>; klass: number } {
   const end = key.length - BEHIND_NAME
   const word = (at: number) => (key.charCodeAt(at) << 8) | key.charCodeAt(at + 1)
   const flags = key.charCodeAt(end + 4)
   const question = {
     key: key.slice(0, end) as NameKey,
-    name,
     type: word(end),
     dnssecOk: (flags & 1) !== 0,
     checkingDisabled: (flags & Bit.CD) !== 0,

@@ -22,7 +22,7 @@ class Shelf {
   readonly #count: Gauge
   readonly hits: Counter
   /** Told of entries that made room for others. */
-  evicted: ((key: string, entry: Entry) => void) | undefined
+  evicted: ((key: string) => void) | undefined
 
   constructor(share: Share, type: 'success' | 'denial', server: string, zones: string, metrics: Metrics) {
     const labels = ['server', 'type', 'zones', 'view']
@@ -36,10 +36,10 @@ class Shelf {
       maxSize: Math.max(Math.floor(share.capacity / 256), 4) * 256,
       // With `max` in its place, room for all of them would be taken at once.
       sizeCalculation: () => 1,
-      dispose: (entry, key, reason) => {
+      dispose: (_entry, key, reason) => {
         if (reason !== 'evict') return
         evicted.add()
-        this.evicted?.(key, entry)
+        this.evicted?.(key)
       },
     })
   }
@@ -91,7 +91,7 @@ export class Store {
   /** From now on shows there what it would find. */
   publish(published: Published): void {
     this.#published = published
-    this.#success.evicted = this.#denial.evicted = (key, entry) => published.hide(key, entry)
+    this.#success.evicted = this.#denial.evicted = key => published.hide(key)
   }
 
   /** The entry that answers, counted as looked up. */

@@ -137,12 +137,12 @@ export class Forward implements Plugin {
   }
 
   /** Asks one upstream; with `prefer_udp`, what was truncated is asked again by TCP. */
-  async #exchange(target: Target, message: Uint8Array, protocol: Protocol, connectMs: number): Promise<Response> {
+  #exchange(target: Target, message: Uint8Array, protocol: Protocol, connectMs: number): Promise<Response> {
     const { forceTcp, preferUdp } = this.#options
-    if (forceTcp) return target.exchange(message, 'tcp', connectMs)
-    if (!preferUdp) return target.exchange(message, protocol, connectMs)
-    const response = await target.exchange(message, 'udp', connectMs)
-    return response.answer.bits & Bit.TC ? target.exchange(message, 'tcp', connectMs) : response
+    if (!preferUdp || forceTcp) return target.exchange(message, forceTcp ? 'tcp' : protocol, connectMs)
+    const again = (response: Response) =>
+      response.answer.bits & Bit.TC ? target.exchange(message, 'tcp', connectMs) : response
+    return target.exchange(message, 'udp', connectMs).then(again)
   }
 
   /** Whether an answer is handed to the next `forward` instead of to the client. */

@@ -3,7 +3,7 @@
  * the address that was asked.
  */
 import type { Libc } from '../../net/udp-batch/libc.ts'
-import { type Origin, readOrigin } from '../../net/udp-batch/origin.ts'
+import { isIPv6Origin, type Origin, readOrigin } from '../../net/udp-batch/origin.ts'
 import type { Sender } from '../../net/udp-batch/sender.ts'
 import { openSocket, type UdpSocket } from '../../net/udp-batch/socket.ts'
 import type { Peer } from '../../wire/query.ts'
@@ -175,6 +175,10 @@ class Client implements Peer {
 
   get address(): string {
     return this.#read().address
+  }
+
+  get isIPv6(): boolean {
+    return isIPv6Origin(this.#octets, 0)
   }
 
   get port(): number {

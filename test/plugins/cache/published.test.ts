@@ -11,7 +11,7 @@ const address = (ttl = 60) => ({ answers: [`a.up.test. ${ttl} IN A 192.0.2.1`] }
 /** A cache that publishes in a table which tells what it has: `NAME TYPE FLAGS RCODE TTL AGE`. */
 async function publishing(text: string) {
   const kept = new Map<string, string>()
-  const textOf = ({ key, type, dnssecOk, checkingDisabled }: CacheQuestion) =>
+  const textOf = ({ key, type, dnssecOk, checkingDisabled }: Omit<CacheQuestion, 'name'>) =>
     [textFromKey(key), typeName(type), dnssecOk && 'DO', checkingDisabled && 'CD'].filter(Boolean).join(' ')
   let open = true
   const space: CacheSpace = {
