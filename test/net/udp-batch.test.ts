@@ -5,7 +5,7 @@ import t from 'tap'
 import { BATCH_MEMORY } from '../../src/net/udp-batch/batch.ts'
 import { Header, MSG_DONTWAIT, SO_RCVTIMEO, SOL_SOCKET } from '../../src/net/udp-batch/layout.ts'
 import { EAGAIN, EINVAL, EMSGSIZE, type Libc } from '../../src/net/udp-batch/libc.ts'
-import { ORIGIN, readOrigin } from '../../src/net/udp-batch/origin.ts'
+import { isIPv6Origin, ORIGIN, readOrigin } from '../../src/net/udp-batch/origin.ts'
 import { PinnedMemory } from '../../src/net/udp-batch/pinned-memory.ts'
 import { Poll } from '../../src/net/udp-batch/poll.ts'
 import { counted, echo, libc, open, testBatch, testClient, testSender, textOf } from '../helpers/udp-batch.ts'
@@ -50,6 +50,7 @@ t.test('origins say who asked which address, and are enough to reply later', asy
       t.equal(batch.isIPv6(0), to === '::1')
       batch.copyOrigin(0, origins, 1)
       t.strictSame(readOrigin(octets, 0), { address: from, port: client.port, localAddress: to })
+      t.equal(isIPv6Origin(octets, 0), from.includes(':'))
       sender.queue(socket.fd, octets, Buffer.from('late'))
       t.equal(sender.flush(), 1)
       const reply = await client.received()

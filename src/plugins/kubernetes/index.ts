@@ -185,7 +185,7 @@ export class Kubernetes implements Plugin {
 
 /** V8 would keep for long what no longer lives. The program has a collector at hand (`cli/memory.ts`), a library may not. */
 function collect(): void {
-  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  globalThis.gc?.({ type: 'major', execution: 'sync' })
 }
 
 function reply(answer: Answer): Reply {
