@@ -102,7 +102,10 @@ export class ApiClient implements Disposable {
   /** Sends any request; what comes back, a refusal too, is the caller's to judge. Rejects when there is no reply. */
   send(method: string, path: string, body?: unknown): Promise<ApiReply> {
     const { promise, resolve, reject } = Promise.withResolvers<ApiReply>()
+    const content = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
+      // Node leaves it out of a DELETE, whose body the server then takes for the next request.
+      ...(content === undefined ? {} : { 'content-length': Buffer.byteLength(content) }),
       authorization: `Bearer ${this.#access.token}`,
       'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
     }
@@ -116,7 +119,7 @@ export class ApiClient implements Disposable {
       },
     )
     sent.once('error', reject)
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
+    sent.end(content)
     return promise
   }
 
