@@ -83,31 +83,32 @@ export async function manifestsCluster(objects: readonly ApiObject[], folder: st
 /** Reads from the kubeconfig where the API server is, and writes one beside it that leads through the relay. */
 async function startRelay(kubeconfig: string, folder: string): Promise<Relay> {
   const config = JSON.parse(await readFile(kubeconfig, 'utf8'))
-  const { server, 'certificate-authority': certificate } = config.clusters[0].cluster
+  const { server, 'certificate-authority': authority } = config.clusters[0].cluster
   const port = await freePort()
-  const own = `http://127.0.0.1:${port}`
-  const args = [fileURLToPath(new URL('relay.ts', import.meta.url)), port, new URL(server).port]
-  args.push(config.users[0].user.token, certificate)
+  const control = await freePort()
+  const args = [fileURLToPath(new URL('relay.ts', import.meta.url)), port, control, new URL(server).port]
+  args.push(config.users[0].user.token, authority)
   const background = startBackground(process.execPath, args.map(String), join(folder, 'relay.log'))
-  const said = async (path: string, method = 'GET'): Promise<string> => (await fetch(own + path, { method })).text()
+  const said = async (path: string, method = 'GET'): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${control}${path}`, { method })).text()
   await background.until(
     () =>
-      said('/relay/lists').then(
+      said('/lists').then(
         () => true,
         () => false,
       ),
     relayMs,
   )
-  config.clusters[0].cluster = { server: own }
+  config.clusters[0].cluster = { server: `http://127.0.0.1:${port}` }
   const file = join(folder, 'relay.kubeconfig')
   await writeFile(file, JSON.stringify(config))
   return {
     option: `kubeconfig ${file}`,
     async expire() {
-      await said('/relay/expire', 'POST')
+      await said('/expire', 'POST')
     },
     async lists() {
-      return Number(await said('/relay/lists'))
+      return Number(await said('/lists'))
     },
     [Symbol.asyncDispose]: () => background[Symbol.asyncDispose](),
   }

@@ -165,7 +165,7 @@ function footOf({ clusters, machine, rounds }: Report): string {
 }
 
 async function peersOrReason(): Promise<Peers | string> {
-  return findPeers(say).catch(error => messageOf(error))
+  return findPeers(['coredns', 'etcd', 'apiserver'], say).catch(error => messageOf(error))
 }
 
 /** The names given with an option; undefined where none is. */

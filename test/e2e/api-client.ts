@@ -1,24 +1,36 @@
-/** A few verbs of the Kubernetes API for the comparison: create, merge and delete objects of the kinds that DNS depends on. */
+/** A few verbs of the Kubernetes API: create, read, merge and delete objects, and what else a test has to ask of an API server. */
 import { Agent, request } from 'node:https'
 import { PortolanError } from '../../src/errors.ts'
 
+/** Where the API server keeps each kind. */
+const groups = {
+  Namespace: 'api/v1',
+  Node: 'api/v1',
+  Service: 'api/v1',
+  Pod: 'api/v1',
+  ConfigMap: 'api/v1',
+  Secret: 'api/v1',
+  ServiceAccount: 'api/v1',
+  EndpointSlice: 'apis/discovery.k8s.io/v1',
+  Deployment: 'apis/apps/v1',
+  PodDisruptionBudget: 'apis/policy/v1',
+  ClusterRole: 'apis/rbac.authorization.k8s.io/v1',
+  ClusterRoleBinding: 'apis/rbac.authorization.k8s.io/v1',
+  Role: 'apis/rbac.authorization.k8s.io/v1',
+  RoleBinding: 'apis/rbac.authorization.k8s.io/v1',
+}
+
 /** An object as the API takes it. A `status` is written through the status subresource. */
 export interface ApiObject {
-  readonly kind: 'Namespace' | 'Service' | 'EndpointSlice' | 'Pod'
+  readonly kind: keyof typeof groups
   readonly metadata: {
     readonly name: string
     readonly namespace?: string
     readonly labels?: Readonly<Record<string, string>>
     readonly finalizers?: readonly string[]
+    readonly [field: string]: unknown
   }
   readonly [field: string]: unknown
-}
-
-const collections = {
-  Namespace: 'api/v1',
-  Service: 'api/v1',
-  Pod: 'api/v1',
-  EndpointSlice: 'apis/discovery.k8s.io/v1',
 }
 
 export interface ApiAccess {
@@ -26,6 +38,12 @@ export interface ApiAccess {
   readonly token: string
   /** PEM of what the server's certificate is checked against. */
   readonly ca: string
+}
+
+/** What the API server said. */
+export interface ApiReply {
+  readonly status: number
+  readonly text: string
 }
 
 export class ApiClient implements Disposable {
@@ -39,7 +57,7 @@ export class ApiClient implements Disposable {
 
   /** True when the server says that it is ready. */
   async ready(): Promise<boolean> {
-    return this.#send('GET', '/readyz').then(
+    return this.send('GET', '/readyz').then(
       ({ status }) => status === 200,
       () => false,
     )
@@ -47,9 +65,16 @@ export class ApiClient implements Disposable {
 
   async create(object: ApiObject): Promise<void> {
     const { status, ...rest } = object
-    const apiVersion = collections[object.kind].replace(/^apis?\//, '')
+    const apiVersion = groups[object.kind].replace(/^apis?\//, '')
     await this.#expect('POST', collectionPath(object), { apiVersion, ...rest })
     if (status !== undefined) await this.#expect('PATCH', `${objectPath(object)}/status`, { status })
+  }
+
+  /** The object as the server has it; undefined where it has none. */
+  async read(object: ApiObject): Promise<ApiObject | undefined> {
+    const { status, text } = await this.send('GET', objectPath(object))
+    if (status === 404) return undefined
+    return JSON.parse(expected('GET', objectPath(object), { status, text }))
   }
 
   /** Applies a JSON merge patch. */
@@ -57,22 +82,30 @@ export class ApiClient implements Disposable {
     await this.#expect('PATCH', objectPath(object), patch)
   }
 
+  /** Deletes an object, a pod without waiting for a node to end it. */
   async remove(object: ApiObject): Promise<void> {
-    await this.#expect('DELETE', objectPath(object))
+    await this.#expect('DELETE', objectPath(object), object.kind === 'Pod' ? { gracePeriodSeconds: 0 } : undefined)
   }
 
-  [Symbol.dispose](): void {
-    this.#agent.destroy()
+  /** A token for a service account (TokenRequest), which holds as long as the object that it is bound to. */
+  async token(account: ApiObject, boundTo: ApiObject): Promise<string> {
+    const uid = (await this.read(boundTo))?.metadata['uid']
+    const boundObjectRef = { apiVersion: 'v1', kind: boundTo.kind, name: boundTo.metadata.name, uid }
+    const reply = await this.#expect('POST', `${objectPath(account)}/token`, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 3600, boundObjectRef },
+    })
+    return JSON.parse(reply).status.token
   }
 
-  async #expect(method: string, path: string, body?: unknown): Promise<void> {
-    const { status, text } = await this.#send(method, path, body)
-    if (status >= 300) throw new PortolanError('PORTOLAN_E2E_API', `${method} ${path}: ${status} ${text}`)
-  }
-
-  #send(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>()
+  /** Sends any request; what comes back, a refusal too, is the caller's to judge. Rejects when there is no reply. */
+  send(method: string, path: string, body?: unknown): Promise<ApiReply> {
+    const { promise, resolve, reject } = Promise.withResolvers<ApiReply>()
+    const content = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
+      // Node leaves it out of a DELETE, whose body the server then takes for the next request.
+      ...(content === undefined ? {} : { 'content-length': Buffer.byteLength(content) }),
       authorization: `Bearer ${this.#access.token}`,
       'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
     }
@@ -86,14 +119,27 @@ export class ApiClient implements Disposable {
       },
     )
     sent.once('error', reject)
-    sent.end(body === undefined ? undefined : JSON.stringify(body))
+    sent.end(content)
     return promise
   }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy()
+  }
+
+  async #expect(method: string, path: string, body?: unknown): Promise<string> {
+    return expected(method, path, await this.send(method, path, body))
+  }
+}
+
+function expected(method: string, path: string, { status, text }: ApiReply): string {
+  if (status >= 300) throw new PortolanError('PORTOLAN_E2E_API', `${method} ${path}: ${status} ${text}`)
+  return text
 }
 
 function collectionPath({ kind, metadata }: ApiObject): string {
   const within = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`
-  return `/${collections[kind]}${within}/${kind.toLowerCase()}s`
+  return `/${groups[kind]}${within}/${kind.toLowerCase()}s`
 }
 
 function objectPath(object: ApiObject): string {

@@ -1,5 +1,5 @@
 /**
- * Programs that run beside the comparison: started with their output in a file, ended by their own process id, at the latest when this
+ * Programs that run beside a test or a measurement: started with their output in a file, ended by their own process id, at the latest when this
  * process exits. What they do is up to who starts them.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -22,14 +22,29 @@ export interface Background extends AsyncDisposable {
   readonly pid: number | undefined
   /** Resolves once `ready` says true; rejects when the program ends first or `withinMs` have passed. */
   until(ready: () => Promise<boolean>, withinMs: number): Promise<void>
+  /** Ends the program as a crash does, without asking it; resolves when it is gone. */
+  kill(): Promise<void>
   /** Lets the program outlive this process, since from now on nobody here ends it; returns its process id. */
   release(): number | undefined
 }
 
-/** Starts a program; its standard output and error are appended to `log`. It gets `graceMs` to end when it is asked to. */
-export function startBackground(command: string, args: readonly string[], log: string, graceMs = 5000): Background {
+export interface BackgroundOptions {
+  /** How long it may take to end when it is asked to; 5 s unless given. */
+  readonly graceMs?: number
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts a program; its standard output and error are appended to `log`. */
+export function startBackground(
+  command: string,
+  args: readonly string[],
+  log: string,
+  { graceMs = 5000, env = {} }: BackgroundOptions = {},
+): Background {
   const output = openSync(log, 'a')
-  const child = spawn(command, args, { stdio: ['ignore', output, output], detached: true })
+  const stdio = ['ignore', output, output] as const
+  const child = spawn(command, args, { stdio: [...stdio], detached: true, env: { ...process.env, ...env } })
   closeSync(output)
   let failure: string | undefined
   owned.add(child)
@@ -59,6 +74,10 @@ export function startBackground(command: string, args: readonly string[], log: s
         await sleep(50)
       }
       await fail(failure ?? `is not ready after ${withinMs / 1000} s`)
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await ended
     },
     release() {
       owned.delete(child)

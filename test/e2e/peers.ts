@@ -1,6 +1,6 @@
 /**
- * The released programs that portolan is compared with: found in a folder, or built into it from the Go module proxy at pinned
- * versions. Starting them is left to who needs them.
+ * The released programs that portolan is run with and compared with: found in a folder, or built into it from the Go module proxy at
+ * pinned versions. Starting them is left to who needs them.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -11,61 +11,80 @@ import { PortolanError } from '../../src/errors.ts'
 const versions = { coredns: 'v1.15.0', etcd: 'v3.6.5', kubernetes: 'v1.34.4' }
 const leastGo = [1, 24] as const
 
-/** Paths of programs that can be run. */
-export interface Peers {
-  readonly coredns: string
-  readonly etcd: string
-  readonly apiserver: string
+/** Each program by the name of its file. */
+const files = {
+  coredns: 'coredns',
+  etcd: 'etcd',
+  apiserver: 'kube-apiserver',
+  controllerManager: 'kube-controller-manager',
 }
 
+export type PeerName = keyof typeof files
+
+/** Paths of programs that can be run. */
+export type Peers<Name extends PeerName = 'coredns' | 'etcd' | 'apiserver'> = Readonly<Record<Name, string>>
+
 /**
- * Finds the programs in $PORTOLAN_PEERS (default ~/.cache/portolan-peers) and builds those that are missing, a few minutes the first
- * time; returns the reason where that cannot be done. Throws when a build that could be started fails.
+ * Finds the programs that are named in $PORTOLAN_PEERS, in $KUBEBUILDER_ASSETS (where envtest has etcd and kube-apiserver) and in
+ * ~/.cache/portolan-peers. Those that are missing are built into the first or the last of these, a few minutes each, once. Returns
+ * the reason where that cannot be done. Throws when a build that could be started fails.
  */
-export async function findPeers(say: (line: string) => void): Promise<Peers | string> {
-  const folder = process.env['PORTOLAN_PEERS'] ?? join(homedir(), '.cache', 'portolan-peers')
-  const peers = {
-    coredns: join(folder, 'coredns'),
-    etcd: join(folder, 'etcd'),
-    apiserver: join(folder, 'kube-apiserver'),
+export async function findPeers<Name extends PeerName>(
+  names: readonly Name[],
+  say: (line: string) => void,
+): Promise<Peers<Name> | string> {
+  const { PORTOLAN_PEERS, KUBEBUILDER_ASSETS } = process.env
+  const usual = join(homedir(), '.cache', 'portolan-peers')
+  const folders = [PORTOLAN_PEERS, KUBEBUILDER_ASSETS, usual].flatMap(folder => (folder ? [folder] : []))
+  const target = PORTOLAN_PEERS || usual
+  const peers = new Map<Name, string>()
+  const missing: Name[] = []
+  for (const name of names) {
+    const found = await firstThatRuns(folders.map(folder => join(folder, files[name])))
+    if (found === undefined) missing.push(name)
+    peers.set(name, found ?? join(target, files[name]))
   }
-  const missing = new Set<keyof Peers>()
-  for (const name of ['coredns', 'etcd', 'apiserver'] as const) if (!(await runs(peers[name]))) missing.add(name)
-  if (missing.size === 0) return peers
+  const all = Object.fromEntries(peers) as Record<Name, string>
+  if (missing.length === 0) return all
   const go = goVersion()
   if (go === undefined) {
-    return `${folder} lacks ${[...missing].join(', ')}, and there is no Go >= ${leastGo.join('.')} to build with; install Go or set PORTOLAN_PEERS`
+    const lacking = missing.map(name => files[name]).join(', ')
+    return `no ${lacking} in ${folders.join(' or ')}, and no Go >= ${leastGo.join('.')} to build with; install Go or set PORTOLAN_PEERS`
   }
-  await mkdir(folder, { recursive: true })
+  await mkdir(target, { recursive: true })
   const work = await mkdtemp(join(tmpdir(), 'portolan-peers-'))
   try {
     for (const name of missing) {
-      say(`building ${name} with ${go} into ${folder} (a few minutes, once)`)
-      await builders[name](work, peers[name])
+      say(`building ${files[name]} with ${go} into ${target} (a few minutes, once)`)
+      await builders[name](work, all[name])
     }
   } finally {
     await rm(work, { recursive: true, force: true })
   }
-  return peers
+  return all
 }
 
-const builders: Record<keyof Peers, (work: string, target: string) => Promise<void>> = {
+type Builder = (work: string, target: string) => Promise<void>
+
+const builders: Readonly<Record<PeerName, Builder>> = {
   coredns: (work, target) => build(work, target, 'github.com/coredns/coredns', versions.coredns),
   etcd: (work, target) => build(work, target, 'go.etcd.io/etcd/server/v3', versions.etcd),
-  async apiserver(work, target) {
-    const command = 'k8s.io/kubernetes/cmd/kube-apiserver'
-    // Kubernetes replaces its libraries by folders of its own tree; they are released as modules of the same minor and patch.
-    const mod = await modulePath(work, `k8s.io/kubernetes@${versions.kubernetes}`)
-    const libraries = (await readFile(mod, 'utf8')).matchAll(/^\s*(k8s\.io\/[a-z-]+) => \.\/staging/gm)
-    const release = versions.kubernetes.replace('v1.', 'v0.')
-    const replaced = [...libraries].map(([, library]) => `replace ${library} => ${library} ${release}`)
-    const version = `-X k8s.io/component-base/version.gitVersion=${versions.kubernetes}`
-    await build(work, target, 'k8s.io/kubernetes', versions.kubernetes, {
-      command,
-      lines: replaced,
-      flags: ['-ldflags', version],
-    })
-  },
+  apiserver: (work, target) => buildKubernetes(work, target, files.apiserver),
+  controllerManager: (work, target) => buildKubernetes(work, target, files.controllerManager),
+}
+
+async function buildKubernetes(work: string, target: string, program: string): Promise<void> {
+  // Kubernetes replaces its libraries by folders of its own tree; they are released as modules of the same minor and patch.
+  const mod = await modulePath(work, `k8s.io/kubernetes@${versions.kubernetes}`)
+  const libraries = (await readFile(mod, 'utf8')).matchAll(/^\s*(k8s\.io\/[a-z-]+) => \.\/staging/gm)
+  const release = versions.kubernetes.replace('v1.', 'v0.')
+  const replaced = [...libraries].map(([, library]) => `replace ${library} => ${library} ${release}`)
+  const version = `-X k8s.io/component-base/version.gitVersion=${versions.kubernetes}`
+  await build(work, target, 'k8s.io/kubernetes', versions.kubernetes, {
+    command: `k8s.io/kubernetes/cmd/${program}`,
+    lines: replaced,
+    flags: ['-ldflags', version],
+  })
 }
 
 interface BuildOptions {
@@ -114,11 +133,15 @@ function goVersion(): string | undefined {
   return major > leastGo[0] || (major === leastGo[0] && minor >= leastGo[1]) ? found[0] : undefined
 }
 
-async function runs(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  )
+async function firstThatRuns(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const runs = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (runs) return path
+  }
+  return undefined
 }
 
 function failed(message: string): PortolanError {

@@ -52,7 +52,7 @@ export async function startServer(program: Program, label: string, variant: Vari
       command,
       [...args, '-conf', corefile, '-dns.port', String(port)],
       join(site.folder, `${variant.name}-${label}.log`),
-      graceMs,
+      { graceMs },
     ),
   )
   const asker = stack.use(await Asker.open(port))
