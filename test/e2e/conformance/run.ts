@@ -75,7 +75,10 @@ async function compareAll(): Promise<number> {
     const remove = plane.keep()
     say(`the control plane stays: KUBECONFIG=${plane.kubeconfig}; remove it with: ${remove}`)
   }
-  const site = { coredns: peers.coredns, kubeconfig: plane.kubeconfig, folder: plane.folder }
+  const { kubeconfig, folder, port, authority } = plane
+  const client = await authority.forUser('conformance')
+  const apiserver = { url: `https://127.0.0.1:${port}`, ...client, ca: authority.cert }
+  const site = { coredns: peers.coredns, kubeconfig, apiserver, folder }
   const totals = { passed: 0, failed: 0, asked: 0 }
   const met = new Set<string>()
   const count = (passed: boolean): void => {

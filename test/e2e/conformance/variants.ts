@@ -5,6 +5,8 @@ import type { TypeName } from '../message.ts'
 export interface Place {
   readonly port: number
   readonly kubeconfig: string
+  /** The API server as a URL, and PEM files of a client that may read everything. */
+  readonly apiserver: { readonly url: string; readonly cert: string; readonly key: string; readonly ca: string }
   /** Address and port of the server's own upstream. */
   readonly upstream: string
   /** Path of a file in the format of /etc/hosts. */
@@ -41,6 +43,8 @@ interface Setting {
   readonly zones?: string
   /** Options of the `kubernetes` block, one a line. */
   readonly options?: readonly string[]
+  /** Options that say how the API server is reached, if not with the kubeconfig alone. */
+  readonly access?: (place: Place) => readonly string[]
   /** Plugins beside it, one a line. */
   readonly beside?: (place: Place) => readonly string[]
   readonly probes?: readonly Probe[]
@@ -52,6 +56,7 @@ interface Setting {
 
 function variant(name: string, setting: Setting = {}): Variant {
   const { zones = `cluster.local ${reverseZones}`, options = [], beside = () => [] } = setting
+  const { access = ({ kubeconfig }) => [`kubeconfig ${kubeconfig}`] } = setting
   const {
     probes = [service, endpoints],
     forwardZones = ['cluster.local'],
@@ -68,8 +73,7 @@ function variant(name: string, setting: Setting = {}): Variant {
     synced,
     corefile: place => `.:${place.port} {
     kubernetes ${zones} {
-        ${synced ? `kubeconfig ${place.kubeconfig}` : `endpoint http://127.0.0.1:${place.free[0]}`}
-${options.map(option => `        ${option}\n`).join('')}    }
+${[...access(place), ...options].map(option => `        ${option}\n`).join('')}    }
 ${beside(place)
   .map(line => `    ${line}\n`)
   .join('')}}
@@ -188,7 +192,15 @@ export const variants: readonly Variant[] = [
     probes: [service, endpoints, ['file.hosts.test', 'A', 2]],
     extra: ['hosts', 'upstream'],
   }),
+  variant('context', {
+    access: ({ kubeconfig }) => [`kubeconfig ${kubeconfig} e2e`],
+    options: ['apiserver_qps 200', 'apiserver_burst 400', 'apiserver_max_inflight 2', 'startup_timeout 10s'],
+  }),
+  variant('endpoint', {
+    access: ({ apiserver: { url, cert, key, ca } }) => [`endpoint ${url}`, `tls ${cert} ${key} ${ca}`],
+  }),
   variant('unsynced', {
+    access: ({ free }) => [`endpoint http://127.0.0.1:${free[0]}`],
     options: ['fallthrough', 'startup_timeout 1s'],
     beside: forward,
     probes: [upstream],
