@@ -58,4 +58,25 @@ export interface Source {
    * that. Rejects only where retrying cannot help before the first replace (a manifests folder that does not exist).
    */
   follow(into: ClusterWriter, signal: AbortSignal): Promise<void>
+  /** How well each kind is followed now; absent where nothing stands between the source and what it reads. */
+  status?(): readonly KindStatus[]
+}
+
+/** How well a source knows one kind at this moment. */
+export interface KindStatus {
+  readonly kind: Kind
+  /** Whether changes arrive as they are made. */
+  readonly following: boolean
+  /** Why they do not; undefined where nothing has failed. */
+  readonly problem: string | undefined
+  /** How long ago what is known was last seen to be what there is; undefined before the first full replace. */
+  readonly staleMs: number | undefined
+  /** The last comparison of all that is known with all there is; undefined before the first. */
+  readonly check: KindCheck | undefined
+}
+
+export interface KindCheck {
+  readonly ageMs: number
+  /** How many objects were not the same; undefined where they could not be compared. */
+  readonly differences: number | undefined
 }

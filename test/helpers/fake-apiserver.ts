@@ -84,6 +84,7 @@ export class FakeApiServer {
   #history: Change[] = []
   #version = 1000
   #compacted = 0
+  #silent = false
   #port = 0
 
   constructor({ tls, pageSize = Number.POSITIVE_INFINITY }: FakeApiServerOptions = {}) {
@@ -172,6 +173,18 @@ export class FakeApiServer {
     for (const response of this.#open(kind)) response.write(text)
   }
 
+  /** Nothing comes from the open watches of a kind any more, and they stay open. */
+  stall(kind: Kind): void {
+    for (const response of this.#open(kind)) this.#watches.delete(response)
+  }
+
+  /** Lets changes be made that no open watch is told of. */
+  silently(change: () => void): void {
+    this.#silent = true
+    change()
+    this.#silent = false
+  }
+
   /** Ends the watches of a kind: in good order, or with a reset of the connection. */
   end(kind: Kind, how: 'end' | 'drop' = 'end'): void {
     for (const response of this.#open(kind)) {
@@ -202,6 +215,7 @@ export class FakeApiServer {
   #change(kind: Kind, type: Change['type'], object: ApiObject): void {
     const change = { version: this.#version, kind, type, object }
     this.#history.push(change)
+    if (this.#silent) return
     for (const response of this.#open(kind)) send(response, { type, object })
   }
 
@@ -218,7 +232,7 @@ export class FakeApiServer {
     if (this.tokens && !this.tokens.has(token)) throw new Refusal(401, 'Unauthorized')
     const fault = this.#fault(kind, verb, 'continue' in parameters)
     if (fault !== undefined) spoil(response, fault)
-    else if (verb === 'list') this.#list(kind, parameters, response)
+    else if (verb === 'list') this.#list(kind, parameters, headers.accept ?? '', response)
     else this.#watch(kind, Number(parameters['resourceVersion']), response)
   }
 
@@ -235,13 +249,15 @@ export class FakeApiServer {
   }
 
   /** A continue token is the version of the list and how many objects were sent: changes in between do not show in the tests. */
-  #list(kind: Kind, parameters: Record<string, string>, response: ServerResponse): void {
+  #list(kind: Kind, parameters: Record<string, string>, accept: string, response: ServerResponse): void {
     const [version = this.version, sent = '0'] = parameters['continue']?.split(':') ?? []
     if (Number(version) < this.#compacted) throw new Refusal(410, 'The provided continue parameter is too old')
     const all = [...this.#objects].filter(([id]) => id.startsWith(`${kind} `)).map(([, object]) => object)
     const end = Number(sent) + Math.min(Number(parameters['limit'] ?? this.#pageSize), this.#pageSize)
     const metadata = { resourceVersion: version, ...(end < all.length ? { continue: `${version}:${end}` } : {}) }
-    reply(response, 200, { kind: `${kind}List`, apiVersion: 'v1', metadata, items: all.slice(Number(sent), end) })
+    const partial = accept.includes('as=PartialObjectMetadataList')
+    const items = all.slice(Number(sent), end).map(object => (partial ? { metadata: object.metadata } : object))
+    reply(response, 200, { kind: partial ? 'PartialObjectMetadataList' : `${kind}List`, metadata, items })
   }
 
   #watch(kind: Kind, from: number, response: ServerResponse): void {

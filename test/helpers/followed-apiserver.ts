@@ -1,5 +1,6 @@
 /** An API source that follows a fake API server under a clock that stands still, with all that it says and does on record. */
 import type { Test } from 'tap'
+import type { Source } from '../../src/cluster/contract.ts'
 import type { Kind } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { logger } from '../../src/observe/logger.ts'
@@ -8,9 +9,14 @@ import { type ApiServerOptions, apiserverSource } from '../../src/sources/apiser
 import { type TestClock, testClock } from './clock.ts'
 import { FakeApiServer, type FakeApiServerOptions, until } from './fake-apiserver.ts'
 
-/** Timers that only watch over requests: connecting, answering, and a watch of 450 s, which starts with the watch. */
+/** Of the self-checks that tests ask for: how far apart they are by the clock, and what each waits before it is sure. */
+export const checkMs = 60_000
+export const checkPauseMs = 57_000
+export const checkGraceMs = 2_000
+/** Timers that only watch over requests: connecting, answering, a comparison, and a watch of 450 s, which starts with the watch. */
 const watchIdleMs = 480_000
-const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, watchIdleMs])
+const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, 60_000, 150_000, watchIdleMs])
+const checkTimers: ReadonlySet<number> = new Set([checkPauseMs, checkPauseMs - checkGraceMs, checkGraceMs])
 
 export interface Followed {
   readonly state: ClusterState
@@ -22,6 +28,9 @@ export interface Followed {
   readonly problems: string[]
   /** Each pause between two attempts in milliseconds, from the moment in which it began. */
   readonly pauses: number[]
+  /** The pauses of self-checks that have begun, each in milliseconds. */
+  readonly checkPauses: number[]
+  readonly source: Source
   /** How often the source has begun to wait for an event. */
   waits(): number
   /** Resolves as `follow` does. */
@@ -46,6 +55,7 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
   const lines: string[] = []
   const problems: string[] = []
   const pauses: number[] = []
+  const checkPauses: number[] = []
   let waits = 0
   const kinds: readonly Kind[] = options.kinds ?? ['Service']
   const stop = new AbortController()
@@ -56,12 +66,14 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
     clock: {
       ...clock,
       after(delayMs, task) {
-        if (!watchdogs.has(delayMs)) pauses.push(delayMs)
+        if (checkTimers.has(delayMs)) checkPauses.push(delayMs)
+        else if (!watchdogs.has(delayMs)) pauses.push(delayMs)
         if (delayMs === watchIdleMs) waits++
         return clock.after(delayMs, task)
       },
     },
     random: () => 0.5,
+    selfCheckMs: 0,
     log: logger({ format: 'text', write: line => lines.push(line.trimEnd()) }),
     metrics: measured,
     onProblem: (kind, problem) => problems.push(`${kind} ${problem?.reason}`),
@@ -78,6 +90,8 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
     lines,
     problems,
     pauses,
+    checkPauses,
+    source,
     waits: () => waits,
     synced,
     stop,

@@ -81,8 +81,8 @@ function selectorsOf({ labels, namespaceLabels }: KubernetesOptions) {
   return { labels: labels?.text, namespaceLabels: namespaceLabels?.text }
 }
 
-function limitsOf({ qps, burst, maxInflight }: KubernetesOptions) {
-  return { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined }
+function limitsOf({ qps, burst, maxInflight, selfCheckMs }: KubernetesOptions) {
+  return { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined, selfCheckMs }
 }
 
 function accessOf({ kubeconfig, endpoint, tls }: KubernetesOptions): Access {

@@ -32,6 +32,8 @@ export interface KubernetesOptions {
   qps: number
   burst: number
   maxInflight: number
+  /** 0 means never. */
+  selfCheckMs: number
 }
 
 /** Options of CoreDNS before 1.7 that old Corefiles still have: they had no effect on answers, or none any more. */
@@ -60,6 +62,7 @@ export function readKubernetes(directive: Directive, { block, directory, log }: 
     qps: 0,
     burst: 0,
     maxInflight: 0,
+    selfCheckMs: 60_000,
   }
   const obsolete = (option: Directive) => {
     option.rest()
@@ -120,6 +123,9 @@ export function readKubernetes(directive: Directive, { block, directory, log }: 
     },
     apiserver_max_inflight(option) {
       options.maxInflight = option.integer({ name: 'apiserver_max_inflight', min: 0 })
+    },
+    self_check(option) {
+      options.selfCheckMs = option.milliseconds({ name: 'self_check' })
     },
     multicluster(option) {
       throw option.error('multicluster is not supported yet')
