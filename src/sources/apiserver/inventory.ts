@@ -5,18 +5,8 @@
 import type { Key } from '../../cluster/objects.ts'
 
 export class Inventory {
-  #versions = new Map<Key, string>()
+  readonly #versions = new Map<Key, string>()
   #news: Set<Key> | undefined
-  #generation = 0
-
-  /** Moves with each replacement. */
-  get generation(): number {
-    return this.#generation
-  }
-
-  get size(): number {
-    return this.#versions.size
-  }
 
   /** The version in which an object was seen; undefined where there is none. Versions are opaque, so they are only ever equal or not. */
   version(key: Key): string | undefined {
@@ -35,12 +25,6 @@ export class Inventory {
   lost(key: Key): void {
     this.#versions.delete(key)
     this.#news?.add(key)
-  }
-
-  /** A list was read in full: there is nothing besides what it named. The map is handed over. */
-  replace(versions: Map<Key, string>): void {
-    this.#versions = versions
-    this.#generation++
   }
 
   /** Notes the keys of which there is news from now on, in a set that grows until the next call. */

@@ -3,7 +3,7 @@
  * when the server no longer has the history in between. Requests are the connection's affair.
  */
 import type { ClusterWriter } from '../../cluster/contract.ts'
-import { type ClusterObject, type Key, keyOf } from '../../cluster/objects.ts'
+import { type ClusterObject, keyOf } from '../../cluster/objects.ts'
 import { describe, trim } from '../../cluster/trim.ts'
 import { type Clock, type Random, sleep } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
@@ -103,22 +103,24 @@ export class Reflector {
   async #list(signal: AbortSignal): Promise<string> {
     const { resource, connection, into, log, inventory, report, relists, clock } = this.#options
     const started = clock.monotonic()
-    const replacement = into.replace(resource.kind)
-    const versions = new Map<Key, string>()
+    const replacement = into.replace(resource.kind, signal)
+    const unlisted = new Set(inventory.keys())
     let skipped = 0
     const version = await readList(connection, { parameters: this.#since() }, signal, list => {
       const objects: ClusterObject[] = []
       for (const json of list) {
         const { namespace = '', name = '', resourceVersion = '' } = metadataOf(json)
-        versions.set(keyOf({ namespace, name }), resourceVersion)
+        const key = keyOf({ namespace, name })
+        unlisted.delete(key)
+        inventory.saw(key, resourceVersion)
         const object = this.#trim(json, skipped < namedProblems)
         if (object) objects.push(object)
         else skipped++
       }
-      replacement.page(objects)
+      return replacement.page(objects)
     })
-    replacement.done()
-    inventory.replace(versions)
+    await replacement.done()
+    for (const key of unlisted) inventory.lost(key)
     report.confirmed(started)
     if (this.#reason !== undefined && this.#listed) relists.of(resource.kind, this.#reason).add()
     this.#reason = undefined

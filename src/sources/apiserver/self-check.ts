@@ -99,15 +99,14 @@ export class SelfCheck {
     }
   }
 
-  /** What differs for good; undefined where everything was listed anew in the meantime. */
+  /** What differs for good; undefined where everything is being listed anew. */
   async #differences(signal: AbortSignal): Promise<Differences | undefined> {
-    const { inventory, clock } = this.#options
-    const { generation } = inventory
+    const { inventory, reflector, clock } = this.#options
     const news = inventory.listen()
     try {
       const listed = await this.#compare(signal)
       if (listed.size > 0) await sleep(clock, graceMs, signal)
-      if (inventory.generation !== generation) return undefined
+      if (!reflector.settled) return undefined
       const found = new Map<Key, string>()
       for (const [key, version] of listed) {
         if (!news.has(key)) found.set(key, describe(inventory.version(key), version))
