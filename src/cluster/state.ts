@@ -68,6 +68,11 @@ export class ClusterState implements ClusterWriter, ClusterView {
     return this.#objects[kind].values()
   }
 
+  /** How many objects of a kind there are. */
+  size(kind: Kind): number {
+    return this.#objects[kind].size
+  }
+
   service(key: Key): Service | undefined {
     return this.#objects.Service.get(key)
   }

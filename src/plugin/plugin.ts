@@ -53,12 +53,21 @@ export interface Plugin {
   readonly footprint?: Footprint
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
+  /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */
+  freshness?(): Freshness
   /** Runs before the first query. A rejection stops the start (or the reload). */
   start?(): Promise<void>
   /** Runs when the process is to end, while queries are still answered; listeners close when all have resolved. */
   drain?(): Promise<void>
   /** Gives everything back; no query comes any more. */
   stop?(): Promise<void>
+}
+
+export interface Freshness {
+  /** How long ago all of it was last seen to be current; infinite where it never was. */
+  readonly staleMs: number
+  /** A line for each of its parts, for people. */
+  readonly lines: readonly string[]
 }
 
 /** A plugin that only sets something up (`bind`, `reload`, `health`) has no link in the chain. */

@@ -7,7 +7,7 @@ import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { CutDraft } from '../../plugin/cut-draft.ts'
 import type { Footprint } from '../../plugin/footprint.ts'
-import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
+import type { Freshness, Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
 import { isWithin, isWithinAny, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -17,6 +17,7 @@ import type { External } from '../../zone/node.ts'
 import type { OriginZone } from '../../zone/origin-zone.ts'
 import { followed } from './external.ts'
 import { type ClusterFollower, clusterFollower } from './follower.ts'
+import { freshnessOf } from './freshness.ts'
 import { localAddresses, NameServers } from './name-server.ts'
 import { type KubernetesOptions, readKubernetes } from './options.ts'
 import { falls, type ServedZones, servedZones } from './served-zones.ts'
@@ -85,6 +86,10 @@ export class Kubernetes implements Plugin {
 
   ready(): boolean {
     return this.#zones.projected
+  }
+
+  freshness(): Freshness {
+    return freshnessOf(this.#follower.status(), this.#follower.state)
   }
 
   async start(): Promise<void> {
