@@ -55,6 +55,11 @@ export interface Plugin {
   ready?(): boolean
   /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */
   freshness?(): Freshness
+  /**
+   * Tries what the plugin needs of the outside, without `start`: for `check --live`. Rejects with a PortolanError where nothing could
+   * be tried; absent where there is nothing to try.
+   */
+  probe?(): Promise<Probed>
   /** Runs before the first query. A rejection stops the start (or the reload). */
   start?(): Promise<void>
   /** Runs when the process is to end, while queries are still answered; listeners close when all have resolved. */
@@ -67,6 +72,13 @@ export interface Freshness {
   /** How long ago all of it was last seen to be current; infinite where it never was. */
   readonly staleMs: number
   /** A line for each of its parts, for people. */
+  readonly lines: readonly string[]
+}
+
+export interface Probed {
+  /** Whether the plugin would have what it needs. */
+  readonly ok: boolean
+  /** What was tried and what came of it, for people. */
   readonly lines: readonly string[]
 }
 

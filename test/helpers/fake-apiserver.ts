@@ -73,6 +73,8 @@ export class FakeApiServer {
   readonly requests: SeenRequest[] = []
   /** Bearer tokens that are let in; everyone is if absent. */
   tokens: ReadonlySet<string> | undefined
+  /** What it says it is; does not tell if absent. */
+  release: string | undefined
   /** How a watch from a version that is gone is refused: real API servers do both. */
   goneAs: 'status' | 'event' = 'status'
   readonly #server: Server
@@ -221,6 +223,10 @@ export class FakeApiServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url)
+    if (url.pathname === '/version' && this.release !== undefined) {
+      reply(response, 200, { major: '1', gitVersion: this.release })
+      return
+    }
     const kind = paths[url.pathname]
     if (!kind) throw new Refusal(404, 'the server could not find the requested resource')
     const parameters = Object.fromEntries(url.searchParams)

@@ -2,8 +2,9 @@
 import type { KindStatus, Source } from '../../cluster/contract.ts'
 import type { Kind } from '../../cluster/objects.ts'
 import { ClusterState } from '../../cluster/state.ts'
+import type { Clock } from '../../observe/clock.ts'
 import type { SetupContext } from '../../plugin/plugin.ts'
-import type { Access } from '../../sources/apiserver/index.ts'
+import type { Access, Probe } from '../../sources/apiserver/index.ts'
 import { FollowMetrics } from './follow-metrics.ts'
 import type { KubernetesOptions } from './options.ts'
 
@@ -96,8 +97,18 @@ function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
 async function apiserver(options: KubernetesOptions, { clock, random, log, metrics }: SetupContext): Promise<Source> {
   // Loaded only where it is needed: the client library costs memory and time.
   const { apiserverSource } = await import('../../sources/apiserver/index.ts')
-  const chosen = { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options), ...limitsOf(options) }
-  return apiserverSource({ ...chosen, clock, random, log, metrics })
+  return apiserverSource({ ...followedBy(options), ...limitsOf(options), clock, random, log, metrics })
+}
+
+/** Tries what following the cluster of a directive needs; undefined where it is read from files. */
+export async function probeCluster(options: KubernetesOptions, clock: Clock): Promise<Probe | undefined> {
+  if (options.manifests !== undefined) return undefined
+  const { probe } = await import('../../sources/apiserver/index.ts')
+  return probe({ ...followedBy(options), clock })
+}
+
+function followedBy(options: KubernetesOptions) {
+  return { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options) }
 }
 
 function selectorsOf({ labels, namespaceLabels }: KubernetesOptions) {

@@ -5,6 +5,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { Clock, Timer } from '../../observe/clock.ts'
+import { readObject } from './api-json.ts'
 import type { Credentials, Identity } from './credentials.ts'
 import { ApiFailure, failureOf, refusal, type Verb } from './failure.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -21,6 +22,8 @@ const probes = 3
 /** The longest list page and the longest error page in bytes: no API server sends as much, but what is at the address may be none. */
 const pageBytes = 256 * 1024 * 1024
 const errorBytes = 1024 * 1024
+
+const json = 'application/json'
 
 export interface ConnectionOptions {
   readonly resource: Resource
@@ -79,6 +82,26 @@ export class Connection {
     return this.#chunks(response, idleMs, identity.server.origin)
   }
 
+  /** What the server says it is, such as `v1.34.4`; undefined where it does not tell this user. */
+  async version(): Promise<string | undefined> {
+    const identity = await this.#credentials.identity()
+    const { origin } = identity.server
+    try {
+      const response = await this.#send(identity, '/version', json, new AbortController().signal)
+      const body = await text(
+        limited(
+          this.#chunks(response, () => answerMs, origin),
+          errorBytes,
+        ),
+      )
+      if (response.statusCode !== 200) return undefined
+      const { gitVersion } = readObject(body) as { gitVersion?: unknown }
+      return typeof gitVersion === 'string' ? gitVersion : undefined
+    } catch (error) {
+      throw failureOf(error, origin)
+    }
+  }
+
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy()
   }
@@ -88,7 +111,7 @@ export class Connection {
     verb: Verb,
     parameters: Record<string, string>,
     signal: AbortSignal,
-    accept = 'application/json',
+    accept = json,
   ): Promise<http.IncomingMessage> {
     const { host } = identity
     const { origin } = identity.server

@@ -20,6 +20,7 @@ import { SelfCheck } from './self-check.ts'
 export type { Access, ClientTls } from './credentials.ts'
 export { badAccess } from './credentials.ts'
 export { ApiFailure, type Reason } from './failure.ts'
+export { type Attempt, type Probe, type ProbeOptions, probe } from './probe.ts'
 export type { ProblemHook } from './reports.ts'
 
 export interface ApiServerOptions extends Selectors, RequestLimitOptions {
