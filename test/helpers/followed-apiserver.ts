@@ -15,8 +15,15 @@ export const checkPauseMs = 57_000
 export const checkGraceMs = 2_000
 /** Timers that only watch over requests: connecting, answering, a comparison, and a watch of 450 s, which starts with the watch. */
 const watchIdleMs = 480_000
-const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, 60_000, 150_000, watchIdleMs])
+/** Once it had bookmarks. */
+const bookmarkIdleMs = 150_000
+const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, 60_000, bookmarkIdleMs, watchIdleMs])
 const checkTimers: ReadonlySet<number> = new Set([checkPauseMs, checkPauseMs - checkGraceMs, checkGraceMs])
+
+export interface FollowOptions extends Partial<ApiServerOptions> {
+  /** A wall clock that goes its own way. */
+  readonly now?: () => number
+}
 
 export interface Followed {
   readonly state: ClusterState
@@ -49,7 +56,7 @@ export async function fakeApiServer(t: Test, options: FakeApiServerOptions = {})
 }
 
 /** Services alone, unless told otherwise. */
-export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOptions> = {}): Followed {
+export function follow(t: Test, api: FakeApiServer, { now, ...options }: FollowOptions = {}): Followed {
   const clock = testClock()
   const measured = metrics()
   const lines: string[] = []
@@ -65,10 +72,11 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
     kinds,
     clock: {
       ...clock,
+      now: now ?? clock.now,
       after(delayMs, task) {
         if (checkTimers.has(delayMs)) checkPauses.push(delayMs)
         else if (!watchdogs.has(delayMs)) pauses.push(delayMs)
-        if (delayMs === watchIdleMs) waits++
+        if (delayMs === watchIdleMs || delayMs === bookmarkIdleMs) waits++
         return clock.after(delayMs, task)
       },
     },
@@ -104,11 +112,7 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
 }
 
 /** The same, and waits until each kind is being watched. */
-export async function followed(
-  t: Test,
-  api: FakeApiServer,
-  options: Partial<ApiServerOptions> = {},
-): Promise<Followed> {
+export async function followed(t: Test, api: FakeApiServer, options: FollowOptions = {}): Promise<Followed> {
   const following = follow(t, api, options)
   await following.synced
   await until(() => following.waits() === (options.kinds ?? ['Service']).length, 'all kinds watched')

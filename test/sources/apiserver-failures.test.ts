@@ -79,7 +79,7 @@ t.test('apiserver: what keeps all kinds away is one line, and comes again after 
   t.same([...problems].sort(), kinds.map(kind => `${kind} unreachable`).sort())
   t.equal(lines.length, 1)
   t.match(lines[0], /^\[WARNING\] cannot reach http:\S+: connect ECONNREFUSED \S+; check its address, that it runs/)
-  for (let attempt = 2; pauses.at(-1) !== 22_500; attempt++) {
+  for (let attempt = 2; pauses.at(-1) !== 15_000; attempt++) {
     clock.advance(pauses.at(-1)!)
     await until(() => pauses.length === 4 * attempt)
   }

@@ -7,7 +7,7 @@ import * as https from 'node:https'
 import type { Clock, Timer } from '../../observe/clock.ts'
 import { readObject } from './api-json.ts'
 import type { Credentials, Identity } from './credentials.ts'
-import { ApiFailure, failureOf, refusal, type Verb } from './failure.ts'
+import { ApiFailure, failureOf, type Reason, refusal, type Verb } from './failure.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { type Resource, target } from './resource.ts'
@@ -23,6 +23,7 @@ const probes = 3
 const pageBytes = 256 * 1024 * 1024
 const errorBytes = 1024 * 1024
 
+const renewing: ReadonlySet<Reason> = new Set(['unauthorized', 'tls', 'unreachable'])
 const json = 'application/json'
 
 export interface ConnectionOptions {
@@ -137,9 +138,9 @@ export class Connection {
     throw this.#refused(refusal(response, body, verb, this.#resource))
   }
 
-  /** Where it may be the credentials that were refused, the next request reads them anew. */
+  /** Where the credentials were refused, or nobody is at the address, the next request reads anew what the configuration says. */
   #refused(failure: ApiFailure): ApiFailure {
-    if (failure.reason === 'unauthorized' || failure.reason === 'tls') this.#credentials.forget()
+    if (renewing.has(failure.reason)) this.#credentials.forget()
     return failure
   }
 

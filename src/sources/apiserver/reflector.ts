@@ -226,8 +226,11 @@ export class Reflector {
   }
 }
 
-/** From 0.5 s to 30 s, growing by two, and never the same in two replicas. */
+/**
+ * From 0.5 s to 20 s, growing by two, and never the same in two replicas. An API server that starts refuses for some seconds what it
+ * will allow: even then it is followed within 35 s.
+ */
 export function backoffMs(failures: number, random: Random): number {
-  const ceiling = Math.min(30_000, 1000 * 2 ** failures)
+  const ceiling = Math.min(20_000, 1000 * 2 ** failures)
   return (ceiling / 2) * (1 + random())
 }
