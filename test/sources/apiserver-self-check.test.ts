@@ -8,6 +8,7 @@ import {
   checkPauseMs,
   type Followed,
   fakeApiServer,
+  follow,
   followed,
 } from '../helpers/followed-apiserver.ts'
 
@@ -217,6 +218,29 @@ t.test('self-check: a list that is under way takes its place', async t => {
   await check()
   t.equal(api.asked('Service', 'list').filter(({ headers }) => headers.accept !== 'application/json').length, 1)
   t.ok(asked >= 3)
+})
+
+t.test('self-check: none where none is wanted', async t => {
+  const api = await fakeApiServer(t)
+  const { clock, checkPauses } = await followed(t, api, { selfCheckMs: 0 })
+  clock.advance(300_000)
+  t.same(checkPauses, [])
+  t.equal(api.asked('Service', 'list').length, 1)
+})
+
+t.test('self-check: never later than the period says, and not at the same time everywhere', async t => {
+  const api = await fakeApiServer(t)
+  for (const [random, due] of [
+    [0, 90_000],
+    [0.999, 81_009],
+  ] as const) {
+    const { clock, pauses, stop } = follow(t, api, { selfCheckMs: 90_000, random: () => random })
+    await until(() => pauses.includes(due))
+    const asked = api.asked('Service', 'list').length
+    clock.advance(due)
+    await until(() => api.asked('Service', 'list').length === asked + 1)
+    stop.abort()
+  }
 })
 
 t.test('self-check: a watch that is forbidden is made up for', async t => {

@@ -36,6 +36,9 @@ export interface KubernetesOptions {
   selfCheckMs: number
 }
 
+/** The API server lists everything for it. */
+const LEAST_SELF_CHECK_MS = 1_000
+
 /** Options of CoreDNS before 1.7 that old Corefiles still have: they had no effect on answers, or none any more. */
 const OBSOLETE = ['upstream', 'resyncperiod', 'transfer', 'federation']
 
@@ -126,6 +129,8 @@ export function readKubernetes(directive: Directive, { block, directory, log }: 
     },
     self_check(option) {
       options.selfCheckMs = option.milliseconds({ name: 'self_check' })
+      if (options.selfCheckMs > 0 && options.selfCheckMs < LEAST_SELF_CHECK_MS)
+        throw option.error('self_check must be 0 or at least 1s')
     },
     multicluster(option) {
       throw option.error('multicluster is not supported yet')
