@@ -49,9 +49,11 @@ export { type Footprint, NO_FOOTPRINT } from './plugin/footprint.ts'
 export type {
   Block,
   Fixture,
+  Freshness,
   Next,
   Plugin,
   PluginDefinition,
+  Probed,
   Reply,
   Resources,
   ServerControl,

@@ -8,6 +8,7 @@ import { metrics } from '../observe/metrics.ts'
 import { Instance } from '../server/instance.ts'
 import { ResourcePool } from '../server/resources.ts'
 import { type Command, Exit } from './command.ts'
+import { liveCheck } from './live-check.ts'
 import type { Shell } from './shell.ts'
 
 export const check: Command = {
@@ -15,9 +16,12 @@ export const check: Command = {
   summary: 'checks a Corefile and the files it imports, without serving it',
   synopsis: '[FILE]',
   words: 1,
-  options: { 'dns.port': { value: 'PORT', alias: ['p'], help: 'the port of server blocks that name none (53)' } },
-  notes:
-    'FILE is ./Corefile if it is left out; - is the standard input. The exit code is 1 for a file that would not be served.',
+  options: {
+    'dns.port': { value: 'PORT', alias: ['p'], help: 'the port of server blocks that name none (53)' },
+    live: { help: 'also asks the API server, as the kubernetes plugins would, and names what is forbidden' },
+  },
+  notes: `FILE is ./Corefile if it is left out; - is the standard input. The exit code is 1 for a file that would not be served, and with
+-live also where the API server cannot be reached or forbids something that is needed.`,
   async run(given, shell) {
     const [file = 'Corefile'] = given.words
     const text = await textOf(file, shell)
@@ -28,7 +32,8 @@ export const check: Command = {
     try {
       const { blocks } = load(text, file, port, show, shell)
       shell.out(`${file}: ${blocks.length === 1 ? '1 server block' : `${blocks.length} server blocks`}, no mistake\n`)
-      return Exit.done
+      if (!given.has('live')) return Exit.done
+      return (await liveCheck(blocks, shell.out)) ? Exit.done : Exit.failed
     } catch (error) {
       if (!(error instanceof PortolanError)) throw error
       show(error)

@@ -3,18 +3,23 @@
  */
 import type { ClusterObject, EndpointSlice, Key, Kind, ObjectOf, Pod, Service } from './objects.ts'
 
-/** Only sources call it. Each call is committed, and projections are updated, before it returns. */
+/** Only sources call it. `upsert` and `remove` are committed, and projections updated, before they return. */
 export interface ClusterWriter {
   upsert(object: ClusterObject): void
   remove(kind: Kind, key: Key): void
-  /** Starts a full replacement of all objects of `kind`; what no page named is removed by `done()`. */
-  replace(kind: Kind): Replacement
+  /**
+   * Starts a full replacement of all objects of `kind`; what no page named is removed by `done()`. Both commit in slices, and the
+   * event loop goes round between two of them, so that queries need not wait for a large cluster. A first slice is committed before
+   * they return. They reject with the signal's reason when it aborts between slices; then nothing more is written.
+   */
+  replace(kind: Kind, signal?: AbortSignal): Replacement
 }
 
 export interface Replacement {
-  page(objects: readonly ClusterObject[]): void
-  /** Removes what no page named, and marks the kind as synced. */
-  done(): void
+  /** Resolves when all of them are committed. */
+  page(objects: readonly ClusterObject[]): Promise<void>
+  /** Removes what no page named, then marks the kind as synced; to be called once the last page has resolved. */
+  done(): Promise<void>
 }
 
 export interface ClusterView {
@@ -58,4 +63,25 @@ export interface Source {
    * that. Rejects only where retrying cannot help before the first replace (a manifests folder that does not exist).
    */
   follow(into: ClusterWriter, signal: AbortSignal): Promise<void>
+  /** How well each kind is followed now; absent where nothing stands between the source and what it reads. */
+  status?(): readonly KindStatus[]
+}
+
+/** How well a source knows one kind at this moment. */
+export interface KindStatus {
+  readonly kind: Kind
+  /** Whether changes arrive as they are made. */
+  readonly following: boolean
+  /** Why they do not; undefined where nothing has failed. */
+  readonly problem: string | undefined
+  /** How long ago what is known was last seen to be what there is; undefined before the first full replace. */
+  readonly staleMs: number | undefined
+  /** The last comparison of all that is known with all there is; undefined before the first. */
+  readonly check: KindCheck | undefined
+}
+
+export interface KindCheck {
+  readonly ageMs: number
+  /** How many objects were not the same; undefined where they could not be compared. */
+  readonly differences: number | undefined
 }

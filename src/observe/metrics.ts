@@ -29,6 +29,8 @@ export interface Info {
 export interface Family<Child> {
   /** The child of these values, in the order of the label names; made at first use. Keep it where it is needed often. */
   of(...values: string[]): Child
+  /** The child of these values is no longer exported, and a new one is made if it is asked for again. */
+  drop(...values: string[]): void
 }
 
 export interface Metrics {
@@ -91,6 +93,7 @@ export function metrics(): Metrics {
         }
         return entry.child
       },
+      drop: (...values) => void children.delete(values.join('\0')),
     }
     return { made, values: () => [...children.values()].flatMap(({ child, labels }) => read(child, labels)) }
   }

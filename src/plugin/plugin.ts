@@ -53,12 +53,33 @@ export interface Plugin {
   readonly footprint?: Footprint
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
+  /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */
+  freshness?(): Freshness
+  /**
+   * Tries what the plugin needs of the outside, without `start`: for `check --live`. Rejects with a PortolanError where nothing could
+   * be tried; absent where there is nothing to try.
+   */
+  probe?(): Promise<Probed>
   /** Runs before the first query. A rejection stops the start (or the reload). */
   start?(): Promise<void>
   /** Runs when the process is to end, while queries are still answered; listeners close when all have resolved. */
   drain?(): Promise<void>
   /** Gives everything back; no query comes any more. */
   stop?(): Promise<void>
+}
+
+export interface Freshness {
+  /** How long ago all of it was last seen to be current; infinite where it never was. */
+  readonly staleMs: number
+  /** A line for each of its parts, for people. */
+  readonly lines: readonly string[]
+}
+
+export interface Probed {
+  /** Whether the plugin would have what it needs. */
+  readonly ok: boolean
+  /** What was tried and what came of it, for people. */
+  readonly lines: readonly string[]
 }
 
 /** A plugin that only sets something up (`bind`, `reload`, `health`) has no link in the chain. */

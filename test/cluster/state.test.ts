@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Changes, ClusterView, Projection } from '../../src/cluster/contract.ts'
@@ -46,13 +47,13 @@ t.test('cluster: the kinds are synced when each was replaced once', async t => {
     onSynced: () => heard.push(state.revision),
   })
   const services = state.replace('Service')
-  services.page([service('shop/web')])
+  await services.page([service('shop/web')])
   t.equal(state.synced, false)
-  services.done()
+  await services.done()
   t.equal(state.synced, false)
-  state.replace('Pod').done()
+  await state.replace('Pod').done()
   t.equal(state.synced, true)
-  state.replace('Pod').done()
+  await state.replace('Pod').done()
   t.same(heard, [1])
   t.equal(new ClusterState({ kinds: [] }).synced, true)
 })
@@ -61,10 +62,10 @@ t.test('cluster: a replacement removes what no page named, page by page', async 
   const { state, commits } = recorded(service('shop/a'), service('shop/b'), slice('shop/b', ['10.244.0.1']))
   const first = state.revision
   const replacement = state.replace('Service')
-  replacement.page([service('shop/b'), service('shop/c')])
+  await replacement.page([service('shop/b'), service('shop/c')])
   t.ok(state.service('shop/a'), 'still there between the pages')
-  replacement.page([service('shop/d')])
-  replacement.done()
+  await replacement.page([service('shop/d')])
+  await replacement.done()
   t.same([...state.list('Service')].map(keyOf).sort(), ['shop/b', 'shop/c', 'shop/d'])
   t.equal(state.slices('shop/b').length, 1, 'other kinds are left alone')
   t.same(commits, [`${first} shop/c`, `${first + 1} shop/d`, `${first + 2} shop/a`])
@@ -121,9 +122,50 @@ t.test('cluster: pods are found by each of their addresses', async t => {
   t.match(commits.at(-1), / 10\.244\.0\.1,fd00::1>10\.244\.0\.2$/)
 })
 
+t.test('cluster: a replacement commits in slices, and others are served in between', async t => {
+  const heard: string[] = []
+  const state = new ClusterState({ kinds: ['Service'], sliceSize: 2, onSynced: () => heard.push('synced') })
+  for (const name of ['a', 'b', 'c', 'd', 'e']) state.upsert(service(`shop/${name}`))
+  const recorder = new Recorder()
+  state.follow(recorder)
+  const first = state.revision
+  recorder.commits.length = 0
+  const replacement = state.replace('Service')
+  const page = replacement.page([service('shop/e'), service('shop/f'), service('shop/g')])
+  t.same(recorder.commits, [`${first} shop/f`], 'the first slice at once')
+  state.upsert(namespace('shop'))
+  state.upsert(service('shop/late'))
+  await page
+  const removal = replacement.done()
+  t.same([...state.list('Service')].map(keyOf), ['shop/c', 'shop/d', 'shop/e', 'shop/f', 'shop/late', 'shop/g'])
+  t.same(heard, [])
+  await removal
+  t.same(
+    recorder.commits,
+    ['shop/f', 'shop', 'shop/late', 'shop/g', 'shop/a shop/b', 'shop/c shop/d'].map(
+      (what, n) => `${first + n} ${what}`,
+    ),
+  )
+  t.same([...state.list('Service')].map(keyOf), ['shop/e', 'shop/f', 'shop/late', 'shop/g'])
+  t.same(heard, ['synced'])
+})
+
+t.test('cluster: a replacement that is aborted between slices writes no more', async t => {
+  const state = new ClusterState({ kinds: ['Service'], sliceSize: 1 })
+  for (const name of ['a', 'b', 'c']) state.upsert(service(`shop/${name}`))
+  const stop = new AbortController()
+  const replacement = state.replace('Service', stop.signal)
+  const page = replacement.page([service('shop/d'), service('shop/e')])
+  stop.abort(new Error('enough'))
+  await t.rejects(page, /enough/)
+  await t.rejects(replacement.done(), /enough/)
+  t.same([...state.list('Service')].map(keyOf), ['shop/a', 'shop/b', 'shop/c', 'shop/d'])
+  t.equal(state.synced, false)
+})
+
 t.test('cluster: a page that touches a pod twice shows it as it was and as it is', async t => {
   const { state, commits } = recorded(pod('shop/a', '10.244.0.1'))
-  state.replace('Pod').page([pod('shop/a', '10.244.0.2'), pod('shop/a', '10.244.0.3')])
+  await state.replace('Pod').page([pod('shop/a', '10.244.0.2'), pod('shop/a', '10.244.0.3')])
   t.match(commits.at(-1), / 10\.244\.0\.1>10\.244\.0\.3$/)
 })
 
@@ -172,8 +214,9 @@ t.test('cluster: any sequence of writes leaves what a plain model has, and follo
         model.delete(`${step.kind} ${step.key}`)
       } else {
         const replacement = state.replace(step.kind)
-        for (const page of step.pages) replacement.page(page)
-        replacement.done()
+        // So few that nothing is left to wait for.
+        for (const page of step.pages) void replacement.page(page)
+        void replacement.done()
         for (const name of model.keys()) if (name.startsWith(`${step.kind} `)) model.delete(name)
         for (const object of step.pages.flat()) model.set(`${step.kind} ${keyOf(object)}`, object)
       }
@@ -190,6 +233,44 @@ t.test('cluster: any sequence of writes leaves what a plain model has, and follo
     }
   })
   t.doesNotThrow(() => fc.assert(law, { seed, numRuns: 500 }))
+})
+
+t.test('cluster: whatever happens between slices, followers see what a rebuild would', async t => {
+  const names = fc.subarray(['a', 'b', 'c', 'd', 'e', 'f'])
+  const seed = Date.now() % 2 ** 31
+  t.comment(`seed ${seed}`)
+  const law = fc.asyncProperty(
+    names,
+    names,
+    names,
+    fc.integer({ min: 1, max: 3 }),
+    async (old, fresh, others, size) => {
+      const state = new ClusterState({ kinds, sliceSize: size })
+      const mirror = new Mirror()
+      state.follow(mirror)
+      for (const name of old) state.upsert(service(`x/${name}`, { ip: '10.0.0.1' }))
+      const replacement = state.replace('Service')
+      const steps = [
+        replacement.page(fresh.map(name => service(`x/${name}`, { ip: '10.0.0.2' }))).then(replacement.done),
+      ]
+      for (const name of others) {
+        await setImmediate()
+        state.upsert(slice(`x/${name}`, ['10.1.0.1'], { name }))
+        const rebuilt = new Mirror()
+        rebuilt.rebuild(state)
+        same(mirror.sorted(), rebuilt.sorted())
+      }
+      await Promise.all(steps)
+      same(
+        [...state.list('Service')].map(keyOf).sort(),
+        fresh.map(name => `x/${name}`),
+      )
+      const rebuilt = new Mirror()
+      rebuilt.rebuild(state)
+      same(mirror.sorted(), rebuilt.sorted())
+    },
+  )
+  await t.resolves(fc.assert(law, { seed, numRuns: 200 }))
 })
 
 /** A projection in miniature: each service with the addresses that its slices have, the namespaces, and the pods. */

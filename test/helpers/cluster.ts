@@ -135,8 +135,9 @@ export function cluster(...objects: readonly ClusterObject[]): ClusterState {
     .map(name => namespace(name))
   for (const kind of kinds) {
     const replacement = state.replace(kind)
-    replacement.page([...implied, ...objects].filter(object => object.kind === kind))
-    replacement.done()
+    for (const object of [...implied, ...objects]) if (object.kind === kind) state.upsert(object)
+    // There was nothing before, so there is nothing to remove and to wait for.
+    void replacement.done()
   }
   return state
 }

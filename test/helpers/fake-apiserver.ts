@@ -73,6 +73,8 @@ export class FakeApiServer {
   readonly requests: SeenRequest[] = []
   /** Bearer tokens that are let in; everyone is if absent. */
   tokens: ReadonlySet<string> | undefined
+  /** What it says it is; does not tell if absent. */
+  release: string | undefined
   /** How a watch from a version that is gone is refused: real API servers do both. */
   goneAs: 'status' | 'event' = 'status'
   readonly #server: Server
@@ -84,6 +86,7 @@ export class FakeApiServer {
   #history: Change[] = []
   #version = 1000
   #compacted = 0
+  #silent = false
   #port = 0
 
   constructor({ tls, pageSize = Number.POSITIVE_INFINITY }: FakeApiServerOptions = {}) {
@@ -172,6 +175,18 @@ export class FakeApiServer {
     for (const response of this.#open(kind)) response.write(text)
   }
 
+  /** Nothing comes from the open watches of a kind any more, and they stay open. */
+  stall(kind: Kind): void {
+    for (const response of this.#open(kind)) this.#watches.delete(response)
+  }
+
+  /** Lets changes be made that no open watch is told of. */
+  silently(change: () => void): void {
+    this.#silent = true
+    change()
+    this.#silent = false
+  }
+
   /** Ends the watches of a kind: in good order, or with a reset of the connection. */
   end(kind: Kind, how: 'end' | 'drop' = 'end'): void {
     for (const response of this.#open(kind)) {
@@ -202,11 +217,16 @@ export class FakeApiServer {
   #change(kind: Kind, type: Change['type'], object: ApiObject): void {
     const change = { version: this.#version, kind, type, object }
     this.#history.push(change)
+    if (this.#silent) return
     for (const response of this.#open(kind)) send(response, { type, object })
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url)
+    if (url.pathname === '/version' && this.release !== undefined) {
+      reply(response, 200, { major: '1', gitVersion: this.release })
+      return
+    }
     const kind = paths[url.pathname]
     if (!kind) throw new Refusal(404, 'the server could not find the requested resource')
     const parameters = Object.fromEntries(url.searchParams)
@@ -218,7 +238,7 @@ export class FakeApiServer {
     if (this.tokens && !this.tokens.has(token)) throw new Refusal(401, 'Unauthorized')
     const fault = this.#fault(kind, verb, 'continue' in parameters)
     if (fault !== undefined) spoil(response, fault)
-    else if (verb === 'list') this.#list(kind, parameters, response)
+    else if (verb === 'list') this.#list(kind, parameters, headers.accept ?? '', response)
     else this.#watch(kind, Number(parameters['resourceVersion']), response)
   }
 
@@ -235,13 +255,15 @@ export class FakeApiServer {
   }
 
   /** A continue token is the version of the list and how many objects were sent: changes in between do not show in the tests. */
-  #list(kind: Kind, parameters: Record<string, string>, response: ServerResponse): void {
+  #list(kind: Kind, parameters: Record<string, string>, accept: string, response: ServerResponse): void {
     const [version = this.version, sent = '0'] = parameters['continue']?.split(':') ?? []
     if (Number(version) < this.#compacted) throw new Refusal(410, 'The provided continue parameter is too old')
     const all = [...this.#objects].filter(([id]) => id.startsWith(`${kind} `)).map(([, object]) => object)
     const end = Number(sent) + Math.min(Number(parameters['limit'] ?? this.#pageSize), this.#pageSize)
     const metadata = { resourceVersion: version, ...(end < all.length ? { continue: `${version}:${end}` } : {}) }
-    reply(response, 200, { kind: `${kind}List`, apiVersion: 'v1', metadata, items: all.slice(Number(sent), end) })
+    const partial = accept.includes('as=PartialObjectMetadataList')
+    const items = all.slice(Number(sent), end).map(object => (partial ? { metadata: object.metadata } : object))
+    reply(response, 200, { kind: partial ? 'PartialObjectMetadataList' : `${kind}List`, metadata, items })
   }
 
   #watch(kind: Kind, from: number, response: ServerResponse): void {

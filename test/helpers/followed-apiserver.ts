@@ -1,5 +1,6 @@
 /** An API source that follows a fake API server under a clock that stands still, with all that it says and does on record. */
 import type { Test } from 'tap'
+import type { Source } from '../../src/cluster/contract.ts'
 import type { Kind } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { logger } from '../../src/observe/logger.ts'
@@ -8,9 +9,21 @@ import { type ApiServerOptions, apiserverSource } from '../../src/sources/apiser
 import { type TestClock, testClock } from './clock.ts'
 import { FakeApiServer, type FakeApiServerOptions, until } from './fake-apiserver.ts'
 
-/** Timers that only watch over requests: connecting, answering, and a watch of 450 s, which starts with the watch. */
+/** Of the self-checks that tests ask for: how far apart they are by the clock, and what each waits before it is sure. */
+export const checkMs = 60_000
+export const checkPauseMs = 57_000
+export const checkGraceMs = 2_000
+/** Timers that only watch over requests: connecting, answering, a comparison, and a watch of 450 s, which starts with the watch. */
 const watchIdleMs = 480_000
-const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, watchIdleMs])
+/** Once it had bookmarks. */
+const bookmarkIdleMs = 150_000
+const watchdogs: ReadonlySet<number> = new Set([5_000, 30_000, 60_000, bookmarkIdleMs, watchIdleMs])
+const checkTimers: ReadonlySet<number> = new Set([checkPauseMs, checkPauseMs - checkGraceMs, checkGraceMs])
+
+export interface FollowOptions extends Partial<ApiServerOptions> {
+  /** A wall clock that goes its own way. */
+  readonly now?: () => number
+}
 
 export interface Followed {
   readonly state: ClusterState
@@ -22,6 +35,9 @@ export interface Followed {
   readonly problems: string[]
   /** Each pause between two attempts in milliseconds, from the moment in which it began. */
   readonly pauses: number[]
+  /** The pauses of self-checks that have begun, each in milliseconds. */
+  readonly checkPauses: number[]
+  readonly source: Source
   /** How often the source has begun to wait for an event. */
   waits(): number
   /** Resolves as `follow` does. */
@@ -40,12 +56,13 @@ export async function fakeApiServer(t: Test, options: FakeApiServerOptions = {})
 }
 
 /** Services alone, unless told otherwise. */
-export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOptions> = {}): Followed {
+export function follow(t: Test, api: FakeApiServer, { now, ...options }: FollowOptions = {}): Followed {
   const clock = testClock()
   const measured = metrics()
   const lines: string[] = []
   const problems: string[] = []
   const pauses: number[] = []
+  const checkPauses: number[] = []
   let waits = 0
   const kinds: readonly Kind[] = options.kinds ?? ['Service']
   const stop = new AbortController()
@@ -55,13 +72,16 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
     kinds,
     clock: {
       ...clock,
+      now: now ?? clock.now,
       after(delayMs, task) {
-        if (!watchdogs.has(delayMs)) pauses.push(delayMs)
-        if (delayMs === watchIdleMs) waits++
+        if (checkTimers.has(delayMs)) checkPauses.push(delayMs)
+        else if (!watchdogs.has(delayMs)) pauses.push(delayMs)
+        if (delayMs === watchIdleMs || delayMs === bookmarkIdleMs) waits++
         return clock.after(delayMs, task)
       },
     },
     random: () => 0.5,
+    selfCheckMs: 0,
     log: logger({ format: 'text', write: line => lines.push(line.trimEnd()) }),
     metrics: measured,
     onProblem: (kind, problem) => problems.push(`${kind} ${problem?.reason}`),
@@ -78,6 +98,8 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
     lines,
     problems,
     pauses,
+    checkPauses,
+    source,
     waits: () => waits,
     synced,
     stop,
@@ -90,11 +112,7 @@ export function follow(t: Test, api: FakeApiServer, options: Partial<ApiServerOp
 }
 
 /** The same, and waits until each kind is being watched. */
-export async function followed(
-  t: Test,
-  api: FakeApiServer,
-  options: Partial<ApiServerOptions> = {},
-): Promise<Followed> {
+export async function followed(t: Test, api: FakeApiServer, options: FollowOptions = {}): Promise<Followed> {
   const following = follow(t, api, options)
   await following.synced
   await until(() => following.waits() === (options.kinds ?? ['Service']).length, 'all kinds watched')

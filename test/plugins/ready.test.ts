@@ -84,6 +84,33 @@ t.test('unless monitored continuously', async t => {
   t.match(await http.get('/ready'), { status: 503, body: 'hosts' })
 })
 
+t.test('a plugin that has not heard from its source for long is not ready where the Corefile says so', async t => {
+  const { http, block } = bench(t)
+  const cluster = {
+    ...fake('kubernetes', true),
+    age: 0,
+    freshness: () => ({ staleMs: cluster.age, lines: ['Service: 3'] }),
+  }
+  const { plugin } = block([cluster], { options: '{\nstale 5m\n}' })
+  await plugin.start?.()
+  t.match(await http.get('/ready'), { status: 200 })
+  cluster.age = 300_000
+  t.match(await http.get('/ready'), { status: 200 })
+  cluster.age = 300_001
+  t.strictSame(await http.get('/ready'), { status: 503, type: 'text/plain', body: 'kubernetes' })
+  t.match(await http.get('/ready?verbose'), { status: 503, body: 'kubernetes (.): not ready\n  Service: 3\n' })
+  cluster.age = 0
+  t.match(await http.get('/ready?verbose'), { status: 200, body: 'kubernetes (.): ready\n  Service: 3\n' })
+})
+
+t.test('age is no reason otherwise', async t => {
+  const { http, block } = bench(t)
+  const cluster = { ...fake('kubernetes', true), freshness: () => ({ staleMs: Number.POSITIVE_INFINITY, lines: [] }) }
+  const { plugin } = block([cluster], { options: '{\nmonitor continuously\n}' })
+  await plugin.start?.()
+  t.strictSame(await http.get('/ready'), { status: 200, type: 'text/plain', body: 'OK' })
+})
+
 t.test('server blocks with one address report together', async t => {
   const { http, block } = bench(t)
   const [cluster, other] = [fake('kubernetes', true), fake('kubernetes')]
@@ -126,6 +153,7 @@ t.test('mistakes in the directive', async t => {
     ['ready 127.0.0.1', 'Corefile:2:7: ready: address must be an address with a port'],
     ['ready {\nmonitor\n}', 'Corefile:3:1: ready: monitor needs an argument'],
     ['ready {\nmonitor sometimes\n}', 'Corefile:3:9: ready: monitor must be "until-ready" or "continuously"'],
+    ['ready {\nstale 0\n}', 'Corefile:3:7: ready: stale must be above 0, got "0"'],
     ['ready {\nbogus\n}', 'Corefile:3:1: ready: unknown option "bogus"'],
   ]
   for (const [text, message] of mistakes) t.throws(() => pluginBench(definition, text), { message })

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Access } from '../../src/sources/apiserver/index.ts'
+import { storedService } from '../contract/source.ts'
 import { until } from '../helpers/fake-apiserver.ts'
 import { fakeApiServer, follow, followed } from '../helpers/followed-apiserver.ts'
 
@@ -156,6 +157,24 @@ t.test('kubeconfig: client certificates are read anew with each request', async 
     api.requests.map(({ certificate }) => certificate),
     ['client-a', 'client-a', 'client-b'],
   )
+})
+
+t.test('kubeconfig: a server that has moved is found at its new address', async t => {
+  const [old, moved] = [await fakeApiServer(t), await fakeApiServer(t)]
+  const { access } = kubeconfig(t, { server: old.url }, { token: 'secret' })
+  const { passPause, problems, services } = await followed(t, old, { access })
+  await old.stop()
+  await until(() => problems.length === 1)
+  const text = readFileSync(access.file, 'utf8')
+  writeFileSync(access.file, text.replace(old.url, moved.url))
+  moved.put('Service', storedService('web', '10.96.0.1'))
+  moved.compact()
+  // Nobody is at the old address any more: the next attempt looks for a new one.
+  await passPause(1)
+  await passPause(2)
+  await until(() => services().length === 1)
+  await until(() => problems.length === 2)
+  t.same(problems, ['Service unreachable', 'Service undefined'])
 })
 
 t.test('kubeconfig: CONTEXT is taken instead of the current one', async t => {

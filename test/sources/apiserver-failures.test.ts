@@ -79,7 +79,7 @@ t.test('apiserver: what keeps all kinds away is one line, and comes again after 
   t.same([...problems].sort(), kinds.map(kind => `${kind} unreachable`).sort())
   t.equal(lines.length, 1)
   t.match(lines[0], /^\[WARNING\] cannot reach http:\S+: connect ECONNREFUSED \S+; check its address, that it runs/)
-  for (let attempt = 2; pauses.at(-1) !== 22_500; attempt++) {
+  for (let attempt = 2; pauses.at(-1) !== 15_000; attempt++) {
     clock.advance(pauses.at(-1)!)
     await until(() => pauses.length === 4 * attempt)
   }
@@ -105,6 +105,35 @@ t.test('apiserver: a server that is overloaded is left alone for as long as it a
   await synced
   t.same(pauses, [7_000])
   t.equal(problems[0], 'Service slow')
+})
+
+for (const status of [429, 502, 503]) {
+  t.test(`apiserver: a watch that has to wait (${status}) resumes where it was`, async t => {
+    const api = await fakeApiServer(t)
+    const { passPause, pauses, problems, services, waits } = await followed(t, api)
+    api.fail({ verb: 'watch', times: 1 }, { status, headers: { 'retry-after': '3' } })
+    api.end('Service', 'drop')
+    await passPause(1)
+    await passPause(2)
+    await until(() => waits() === 2)
+    t.same(pauses, [750, 3_000])
+    t.same(problems, ['Service unreachable', 'Service slow', 'Service undefined'])
+    t.equal(api.asked('Service', 'list').length, 1)
+    api.put('Service', storedService('web', '10.96.0.1'))
+    await until(() => services().length === 1)
+  })
+}
+
+t.test('apiserver: a history that the server has yet to reach (a restored backup) is listed anew', async t => {
+  const api = await fakeApiServer(t)
+  const { passPause, waits, lines, metrics } = await followed(t, api)
+  api.fail({ verb: 'watch', times: 1 }, { status: 504, message: 'Too large resource version: 1000, current: 900' })
+  api.end('Service', 'drop')
+  await passPause(1)
+  await passPause(2)
+  await until(() => waits() === 2)
+  t.match(lines[1], /cannot watch services: 504 Gateway Timeout: Too large resource version: 1000, current: 900/)
+  t.match(await metrics.exposition(), 'portolan_apiserver_relists_total{kind="Service",reason="failed"} 1')
 })
 
 t.test('apiserver: a list without an answer is given up after 30 s', async t => {

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import t from 'tap'
 import type { Kind } from '../../src/cluster/objects.ts'
 import { systemClock } from '../../src/observe/clock.ts'
@@ -17,6 +18,7 @@ sourceContract(t, 'apiserver', async t => {
       kinds: ['Namespace', 'Service', 'EndpointSlice'],
       clock: systemClock,
       random: () => 0.5,
+      selfCheckMs: 0,
       log: logger({ format: 'text', write: () => {} }),
       metrics: metrics(),
     }),
@@ -151,13 +153,13 @@ t.test('apiserver: an API server that restarts is followed again', async t => {
   await api.stop()
   for (const nth of [1, 2, 3, 4, 5, 6, 7]) await passPause(nth)
   await until(() => pauses.length === 8)
-  t.same(pauses, [750, 1500, 3000, 6000, 12_000, 22_500, 22_500, 22_500])
+  t.same(pauses, [750, 1500, 3000, 6000, 12_000, 15_000, 15_000, 15_000])
   await api.start()
   api.put('Service', web)
   await passPause(8)
   await until(() => services().length === 1)
   t.same(problems, ['Service unreachable', 'Service undefined'])
-  t.equal(lines.at(-1), '[INFO] the API server is followed again')
+  t.equal(lines.at(-1), '[INFO] the API server is followed again after 68 s')
   api.end('Service', 'drop')
   await until(() => pauses.length === 9)
   t.equal(pauses[8], 750, 'the event was a sign of progress')
@@ -172,7 +174,53 @@ t.test('apiserver: a watch that falls silent beyond its time is opened again', a
   await passPause(1)
   await until(() => waits() === 2)
   t.same(problems, ['Service slow', 'Service undefined'])
-  t.match(lines[0], /^\[WARNING\] http:\S+ sent nothing for 480 s; retrying$/)
+  t.match(lines[0], /^\[WARNING\] http:\S+ sent nothing for 480 s; retrying, and serving what was known 480 s ago$/)
+})
+
+t.test('apiserver: a watch whose bookmarks stay away is opened again', async t => {
+  const api = await fakeApiServer(t)
+  const { clock, problems, passPause, waits, lines } = await followed(t, api)
+  api.bookmark()
+  await until(() => waits() === 2)
+  const { version } = api
+  clock.advance(149_999)
+  t.same(problems, [])
+  clock.advance(1)
+  await passPause(1)
+  await until(() => waits() === 3)
+  t.same(problems, ['Service slow', 'Service undefined'])
+  t.match(lines[0], 'sent nothing for 150 s; retrying, and serving what was known 150 s ago')
+  t.equal(api.asked('Service', 'watch')[1]?.parameters['resourceVersion'], version)
+  t.equal(api.asked('Service', 'list').length, 1)
+  clock.advance(150_000)
+  t.equal(problems.length, 2, 'the new one has yet to show that it has bookmarks')
+})
+
+t.test('apiserver: a peer that has vanished is noticed by probes of the connection', async t => {
+  const probes = t.capture(Socket.prototype, 'setKeepAlive', Socket.prototype.setKeepAlive)
+  const api = await fakeApiServer(t)
+  await followed(t, api)
+  t.ok(probes().some(({ args }) => `${args}` === 'true,15000,5000,3'))
+})
+
+t.test('apiserver: a clock that jumps changes nothing', async t => {
+  const api = await fakeApiServer(t)
+  let jump = 0
+  const now = () => Date.UTC(2026, 0, 1) + jump
+  const { clock, services, problems, lines, waits, source } = await followed(t, api, { now })
+  for (const days of [1, -1, 10_000]) {
+    jump = days * 86_400_000
+    api.put('Service', storedService(`after-${days}`, '10.96.0.1'))
+    await until(() => services().includes(`after-${days}`))
+    clock.advance(1_000)
+    t.match(source.status?.(), [{ following: true, staleMs: 1_000 }])
+  }
+  api.end('Service', 'drop')
+  await until(() => problems.length === 1)
+  jump = -86_400_000
+  clock.advance(1_000)
+  await until(() => waits() === 5)
+  t.match(lines, [/serving what was known 1 s ago$/, /followed again after 1 s$/])
 })
 
 t.test('apiserver: a server that ends each watch at once is asked ever more seldom', async t => {
@@ -216,6 +264,32 @@ t.test('apiserver: objects that cannot be used are skipped, named and counted', 
   await until(() => lines.length === 7)
   t.match(lines[6], /skipped Service shop\/late/)
   t.match(await metrics.exposition(), 'portolan_apiserver_objects_skipped_total{kind="Service"} 9')
+})
+
+t.test('apiserver: an object that cannot be used any more is gone, as it is for one who lists now', async t => {
+  const api = await fakeApiServer(t)
+  api.put('Service', web)
+  const { services, lines } = await followed(t, api)
+  api.put('Service', { ...storedService('web', 'nowhere') })
+  await until(() => services().length === 0)
+  t.match(lines, [/skipped Service shop\/web: spec.clusterIP/])
+  api.put('Service', web)
+  await until(() => services().length === 1)
+})
+
+t.test('apiserver: a list that breaks off half-way leaves what was known', async t => {
+  const api = await fakeApiServer(t, { pageSize: 1 })
+  for (const name of ['a', 'b', 'c']) api.put('Service', storedService(name, '10.96.0.1'))
+  const { services, passPause, metrics } = await followed(t, api)
+  api.fail({ continued: true, times: 1 }, 'cut')
+  api.silently(() => api.delete('Service', 'shop/c'))
+  api.write('Service', 'what?\n')
+  await passPause(1)
+  await until(() => api.asked('Service', 'list').length === 5)
+  t.same(services(), ['a', 'b', 'c'], 'nothing is removed before the list is complete')
+  await passPause(2)
+  await until(() => services().join() === 'a,b')
+  t.match(await metrics.exposition(), 'portolan_apiserver_relists_total{kind="Service",reason="failed"} 1')
 })
 
 t.test('apiserver: follow rejects when it is aborted before everything is there', async t => {

@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { systemClock } from '../../src/observe/clock.ts'
@@ -62,6 +63,7 @@ t.test('manifests: a broken file is named, and the last good state stays', async
   t.equal(state.revision, revision)
   writeFileSync(join(path, 'more.yaml'), 'apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n')
   await until(state, () => state.get('Namespace', 'a') !== undefined)
+  await setImmediate()
   t.same(infos, [`${path} is read without errors again`])
 })
 

@@ -47,6 +47,7 @@ t.test('those that say otherwise do not', async t => {
     'kubeconfig /c',
     'kubeconfig /c other',
     'apiserver_qps 5',
+    'self_check 5m',
     'manifests a',
     'manifests b',
     'manifests a\nservice_range 10.0.0.0/16',

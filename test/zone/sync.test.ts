@@ -40,8 +40,8 @@ function fill({ follower: { state } }: Bench): void {
   const objects = [namespace('shop'), service('shop/web', { ip: '10.96.0.1' }), slice('shop/web', ['10.0.0.1'])]
   for (const kind of kinds) {
     const replacement = state.replace(kind)
-    replacement.page(objects.filter(object => object.kind === kind))
-    replacement.done()
+    void replacement.page(objects.filter(object => object.kind === kind))
+    void replacement.done()
   }
 }
 

@@ -1,9 +1,11 @@
 /** The cluster behind a `kubernetes` plugin: one state and one source, shared by all that read the same cluster. */
-import type { Source } from '../../cluster/contract.ts'
+import type { KindStatus, Source } from '../../cluster/contract.ts'
 import type { Kind } from '../../cluster/objects.ts'
 import { ClusterState } from '../../cluster/state.ts'
+import type { Clock } from '../../observe/clock.ts'
 import type { SetupContext } from '../../plugin/plugin.ts'
-import type { Access } from '../../sources/apiserver/index.ts'
+import type { Access, Probe } from '../../sources/apiserver/index.ts'
+import { FollowMetrics } from './follow-metrics.ts'
 import type { KubernetesOptions } from './options.ts'
 
 export class ClusterFollower {
@@ -12,6 +14,7 @@ export class ClusterFollower {
   readonly synced: Promise<void>
   readonly #source: () => Promise<Source>
   readonly #abort = new AbortController()
+  #status: () => readonly KindStatus[] = () => []
   #following: Promise<void> | undefined
 
   constructor(kinds: readonly Kind[], source: () => Promise<Source>) {
@@ -24,12 +27,25 @@ export class ClusterFollower {
   /** Starts to follow, once; resolves when everything was read. Rejects where that cannot be: then it may be called again. */
   follow(): Promise<void> {
     this.#following ??= this.#source()
-      .then(source => source.follow(this.state, this.#abort.signal))
+      .then(source => {
+        this.#status = () => source.status?.() ?? []
+        return source.follow(this.state, this.#abort.signal)
+      })
       .catch(error => {
         this.#following = undefined
         throw error
       })
     return this.#following
+  }
+
+  /** How well each kind is followed; nothing where the source cannot fall behind. */
+  status(): readonly KindStatus[] {
+    return this.#status()
+  }
+
+  /** Aborts when it is closed. */
+  get closed(): AbortSignal {
+    return this.#abort.signal
   }
 
   close(): void {
@@ -39,10 +55,18 @@ export class ClusterFollower {
 
 /** The follower that a directive needs; the same for directives that say the same of their source. */
 export function clusterFollower(options: KubernetesOptions, context: SetupContext): ClusterFollower {
-  const create = () =>
-    new ClusterFollower(kindsOf(options), () =>
+  const exported = context.resources.share('clusters that are followed', () => new FollowMetrics(context.metrics))
+  const create = () => {
+    const follower = new ClusterFollower(kindsOf(options), () =>
       options.manifests === undefined ? apiserver(options, context) : manifests(options, options.manifests, context),
     )
+    follower.closed.addEventListener(
+      'abort',
+      exported.add(() => follower.status()),
+      { once: true },
+    )
+    return follower
+  }
   return context.resources.share(`cluster ${clusterKey(options)}`, create)
 }
 
@@ -73,16 +97,26 @@ function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
 async function apiserver(options: KubernetesOptions, { clock, random, log, metrics }: SetupContext): Promise<Source> {
   // Loaded only where it is needed: the client library costs memory and time.
   const { apiserverSource } = await import('../../sources/apiserver/index.ts')
-  const chosen = { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options), ...limitsOf(options) }
-  return apiserverSource({ ...chosen, clock, random, log, metrics })
+  return apiserverSource({ ...followedBy(options), ...limitsOf(options), clock, random, log, metrics })
+}
+
+/** Tries what following the cluster of a directive needs; undefined where it is read from files. */
+export async function probeCluster(options: KubernetesOptions, clock: Clock): Promise<Probe | undefined> {
+  if (options.manifests !== undefined) return undefined
+  const { probe } = await import('../../sources/apiserver/index.ts')
+  return probe({ ...followedBy(options), clock })
+}
+
+function followedBy(options: KubernetesOptions) {
+  return { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options) }
 }
 
 function selectorsOf({ labels, namespaceLabels }: KubernetesOptions) {
   return { labels: labels?.text, namespaceLabels: namespaceLabels?.text }
 }
 
-function limitsOf({ qps, burst, maxInflight }: KubernetesOptions) {
-  return { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined }
+function limitsOf({ qps, burst, maxInflight, selfCheckMs }: KubernetesOptions) {
+  return { qps: qps || undefined, burst: burst || undefined, maxInflight: maxInflight || undefined, selfCheckMs }
 }
 
 function accessOf({ kubeconfig, endpoint, tls }: KubernetesOptions): Access {

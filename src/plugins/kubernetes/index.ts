@@ -7,7 +7,7 @@ import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { CutDraft } from '../../plugin/cut-draft.ts'
 import type { Footprint } from '../../plugin/footprint.ts'
-import type { Next, Plugin, PluginDefinition, Reply, SetupContext } from '../../plugin/plugin.ts'
+import type { Freshness, Next, Plugin, PluginDefinition, Probed, Reply, SetupContext } from '../../plugin/plugin.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
 import { isWithin, isWithinAny, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -16,9 +16,11 @@ import { NAME_SERVER } from '../../zone/cluster-zones.ts'
 import type { External } from '../../zone/node.ts'
 import type { OriginZone } from '../../zone/origin-zone.ts'
 import { followed } from './external.ts'
-import { type ClusterFollower, clusterFollower } from './follower.ts'
+import { type ClusterFollower, clusterFollower, probeCluster } from './follower.ts'
+import { freshnessOf } from './freshness.ts'
 import { localAddresses, NameServers } from './name-server.ts'
 import { type KubernetesOptions, readKubernetes } from './options.ts'
+import { probedText } from './probed.ts'
 import { falls, type ServedZones, servedZones } from './served-zones.ts'
 
 export const definition: PluginDefinition = {
@@ -84,6 +86,15 @@ export class Kubernetes implements Plugin {
 
   ready(): boolean {
     return this.#zones.projected
+  }
+
+  freshness(): Freshness {
+    return freshnessOf(this.#follower.status(), this.#follower.state)
+  }
+
+  async probe(): Promise<Probed> {
+    const found = await probeCluster(this.#options, this.#context.clock)
+    return found ? probedText(found) : { ok: true, lines: [`${this.#options.manifests}, no API server`] }
   }
 
   async start(): Promise<void> {

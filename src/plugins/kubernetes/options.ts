@@ -32,7 +32,12 @@ export interface KubernetesOptions {
   qps: number
   burst: number
   maxInflight: number
+  /** 0 means never. */
+  selfCheckMs: number
 }
+
+/** The API server lists everything for it. */
+const LEAST_SELF_CHECK_MS = 1_000
 
 /** Options of CoreDNS before 1.7 that old Corefiles still have: they had no effect on answers, or none any more. */
 const OBSOLETE = ['upstream', 'resyncperiod', 'transfer', 'federation']
@@ -60,6 +65,7 @@ export function readKubernetes(directive: Directive, { block, directory, log }: 
     qps: 0,
     burst: 0,
     maxInflight: 0,
+    selfCheckMs: 60_000,
   }
   const obsolete = (option: Directive) => {
     option.rest()
@@ -120,6 +126,11 @@ export function readKubernetes(directive: Directive, { block, directory, log }: 
     },
     apiserver_max_inflight(option) {
       options.maxInflight = option.integer({ name: 'apiserver_max_inflight', min: 0 })
+    },
+    self_check(option) {
+      options.selfCheckMs = option.milliseconds({ name: 'self_check' })
+      if (options.selfCheckMs > 0 && options.selfCheckMs < LEAST_SELF_CHECK_MS)
+        throw option.error('self_check must be 0 or at least 1s')
     },
     multicluster(option) {
       throw option.error('multicluster is not supported yet')

@@ -1,7 +1,7 @@
 /**
  * Who is ready, over all server blocks that report at one address.
  */
-import type { Block, Fixture, Plugin } from '../../plugin/plugin.ts'
+import type { Block, Fixture, Freshness, Plugin } from '../../plugin/plugin.ts'
 import { textFromKey } from '../../wire/name.ts'
 
 /** A plugin that can say whether it is ready, and what it said last. */
@@ -10,6 +10,15 @@ export interface Member {
   /** The zones of its server block. */
   readonly zones: string
   readonly ready: boolean
+  /** How current what it answers from is; absent where that cannot grow old. */
+  readonly freshness: Freshness | undefined
+}
+
+export interface Monitoring {
+  /** Whether plugins are asked again that were ready once. */
+  readonly continuously: boolean
+  /** A plugin whose state was not seen to be current for longer than this is not ready, whatever it says; infinite means any age will do. */
+  readonly staleMs: number
 }
 
 export class Readiness {
@@ -19,19 +28,18 @@ export class Readiness {
   /** Set when the process is to end. */
   ending = false
 
-  /**
-   * Has the block's plugins count until the returned function is called. A plugin that was ready once is not asked again,
-   * unless `continuously`.
-   */
-  add(block: Block, continuously: boolean): () => void {
+  /** Has the block's plugins count until the returned function is called. */
+  add(block: Block, { continuously, staleMs }: Monitoring): () => void {
     const zones = block.origins.map(textFromKey).join(' ')
     const done = new Set<Plugin | Fixture>()
     const members = () =>
       block.plugins.flatMap(plugin => {
         if (plugin.ready === undefined) return []
-        const ready = done.has(plugin) || plugin.ready()
-        if (ready && !continuously) done.add(plugin)
-        return [{ name: plugin.name, zones, ready }]
+        const known = done.has(plugin) || plugin.ready()
+        if (known && !continuously) done.add(plugin)
+        const freshness = plugin.freshness?.()
+        const ready = known && (freshness?.staleMs ?? 0) <= staleMs
+        return [{ name: plugin.name, zones, ready, freshness }]
       })
     this.#blocks.add(members)
     return () => void this.#blocks.delete(members)

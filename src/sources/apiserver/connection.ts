@@ -5,8 +5,9 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { Clock, Timer } from '../../observe/clock.ts'
+import { readObject } from './api-json.ts'
 import type { Credentials, Identity } from './credentials.ts'
-import { ApiFailure, failureOf, refusal, type Verb } from './failure.ts'
+import { ApiFailure, failureOf, type Reason, refusal, type Verb } from './failure.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { type Resource, target } from './resource.ts'
@@ -14,9 +15,16 @@ import { type Resource, target } from './resource.ts'
 /** How long the server may keep silent: while connecting, and where an answer is due. */
 const connectMs = 5_000
 const answerMs = 30_000
+/** A peer that has vanished without a word is noticed within half a minute: a watch may well be silent for longer. */
+const keepAliveMs = 15_000
+const probeMs = 5_000
+const probes = 3
 /** The longest list page and the longest error page in bytes: no API server sends as much, but what is at the address may be none. */
 const pageBytes = 256 * 1024 * 1024
 const errorBytes = 1024 * 1024
+
+const renewing: ReadonlySet<Reason> = new Set(['unauthorized', 'tls', 'unreachable'])
+const json = 'application/json'
 
 export interface ConnectionOptions {
   readonly resource: Resource
@@ -45,8 +53,8 @@ export class Connection {
     this.#clock = clock
   }
 
-  /** The body of a list request, as it arrives. */
-  async *list(parameters: Record<string, string>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  /** The body of a list request, as it arrives; `accept` is the form that is asked for, where it is not the objects in full. */
+  async *list(parameters: Record<string, string>, signal: AbortSignal, accept?: string): AsyncGenerator<Buffer> {
     const identity = await this.#credentials.identity()
     const { host, server } = identity
     const asked = this.#clock.monotonic()
@@ -54,18 +62,45 @@ export class Connection {
     const started = this.#clock.monotonic()
     this.#metrics.waited((started - asked) / 1000, host)
     try {
-      const response = await this.#request(identity, 'list', parameters, signal)
-      yield* limited(this.#chunks(response, answerMs, server.origin), pageBytes)
+      const response = await this.#request(identity, 'list', parameters, signal, accept)
+      yield* limited(
+        this.#chunks(response, () => answerMs, server.origin),
+        pageBytes,
+      )
     } finally {
       this.#metrics.took((this.#clock.monotonic() - started) / 1000, host)
     }
   }
 
-  /** Opens a watch; resolves when the server has agreed. The stream fails after `idleMs` without a byte. */
-  async watch(parameters: Record<string, string>, idleMs: number, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
+  /** Opens a watch; resolves when the server has agreed. The stream fails after `idleMs`, asked at each byte, without another. */
+  async watch(
+    parameters: Record<string, string>,
+    idleMs: () => number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Buffer>> {
     const identity = await this.#credentials.identity()
     const response = await this.#request(identity, 'watch', { watch: 'true', ...parameters }, signal)
     return this.#chunks(response, idleMs, identity.server.origin)
+  }
+
+  /** What the server says it is, such as `v1.34.4`; undefined where it does not tell this user. */
+  async version(): Promise<string | undefined> {
+    const identity = await this.#credentials.identity()
+    const { origin } = identity.server
+    try {
+      const response = await this.#send(identity, '/version', json, new AbortController().signal)
+      const body = await text(
+        limited(
+          this.#chunks(response, () => answerMs, origin),
+          errorBytes,
+        ),
+      )
+      if (response.statusCode !== 200) return undefined
+      const { gitVersion } = readObject(body) as { gitVersion?: unknown }
+      return typeof gitVersion === 'string' ? gitVersion : undefined
+    } catch (error) {
+      throw failureOf(error, origin)
+    }
   }
 
   close(): void {
@@ -77,6 +112,7 @@ export class Connection {
     verb: Verb,
     parameters: Record<string, string>,
     signal: AbortSignal,
+    accept = json,
   ): Promise<http.IncomingMessage> {
     const { host } = identity
     const { origin } = identity.server
@@ -84,7 +120,7 @@ export class Connection {
     const leave = await this.#limits.enter()
     let response: http.IncomingMessage
     try {
-      response = await this.#send(identity, target(this.#resource, parameters), signal)
+      response = await this.#send(identity, target(this.#resource, parameters), accept, signal)
       this.#metrics.answered(String(response.statusCode), host)
     } catch (error) {
       this.#metrics.answered('<error>', host)
@@ -93,17 +129,22 @@ export class Connection {
       leave()
     }
     if (response.statusCode === 200) return response
-    const body = await text(limited(this.#chunks(response, answerMs, origin), errorBytes))
+    const body = await text(
+      limited(
+        this.#chunks(response, () => answerMs, origin),
+        errorBytes,
+      ),
+    )
     throw this.#refused(refusal(response, body, verb, this.#resource))
   }
 
-  /** Where it may be the credentials that were refused, the next request reads them anew. */
+  /** Where the credentials were refused, or nobody is at the address, the next request reads anew what the configuration says. */
   #refused(failure: ApiFailure): ApiFailure {
-    if (failure.reason === 'unauthorized' || failure.reason === 'tls') this.#credentials.forget()
+    if (renewing.has(failure.reason)) this.#credentials.forget()
     return failure
   }
 
-  #send(identity: Identity, path: string, signal: AbortSignal): Promise<http.IncomingMessage> {
+  #send(identity: Identity, path: string, accept: string, signal: AbortSignal): Promise<http.IncomingMessage> {
     return new Promise((resolve, reject) => {
       const { server, options } = identity
       const secure = server.protocol === 'https:'
@@ -115,7 +156,7 @@ export class Connection {
         hostname: server.hostname.replace(/^\[|\]$/g, ''),
         port: server.port,
         path: server.pathname.replace(/\/$/, '') + path,
-        headers: { accept: 'application/json', 'user-agent': 'portolan', ...options.headers },
+        headers: { accept, 'user-agent': 'portolan', ...options.headers },
         signal,
       })
       const expire = (ms: number, failure: () => ApiFailure) => this.#clock.after(ms, () => request.destroy(failure()))
@@ -127,6 +168,7 @@ export class Connection {
         timer = expire(answerMs, () => silent(server.origin, answerMs))
       }
       request.once('socket', socket => {
+        socket.setKeepAlive(true, keepAliveMs, probeMs, probes)
         reused = !socket.connecting
         if (reused) connected()
         else socket.once(secure ? 'secureConnect' : 'connect', connected)
@@ -139,14 +181,18 @@ export class Connection {
       request.on('error', error => {
         timer.cancel()
         // The server may close an idle connection in the moment in which it is used again: that is no failure of the request.
-        if (reused && 'code' in error && error.code === 'ECONNRESET') resolve(this.#send(identity, path, signal))
+        if (reused && 'code' in error && error.code === 'ECONNRESET')
+          resolve(this.#send(identity, path, accept, signal))
         else reject(error)
       })
     })
   }
 
-  async *#chunks(body: http.IncomingMessage, idleMs: number, origin: string): AsyncGenerator<Buffer> {
-    const watchdog = (): Timer => this.#clock.after(idleMs, () => body.destroy(silent(origin, idleMs)))
+  async *#chunks(body: http.IncomingMessage, idleMs: () => number, origin: string): AsyncGenerator<Buffer> {
+    const watchdog = (): Timer => {
+      const ms = idleMs()
+      return this.#clock.after(ms, () => body.destroy(silent(origin, ms)))
+    }
     let timer = watchdog()
     try {
       for await (const chunk of body) {

@@ -72,7 +72,7 @@ export class Credentials {
     }
   }
 
-  /** Forgets what was read, so that the next request reads the kubeconfig and asks exec plugins anew: for credentials that were refused. */
+  /** Forgets what was read, so that the next request reads the kubeconfig and asks exec plugins anew: for credentials that were refused, and servers that are gone. */
   forget(): void {
     this.#config = undefined
   }

@@ -96,6 +96,9 @@ export function statusFailure(
       return new ApiFailure('gone', detail)
     case 429:
       return new ApiFailure('slow', detail, { advice: 'the API server is overloaded', retryAfterMs })
+    case 502:
+    case 503:
+      return new ApiFailure('slow', detail, { advice: 'the API server is starting, or away', retryAfterMs })
     default:
       return new ApiFailure('failed', detail, { retryAfterMs })
   }

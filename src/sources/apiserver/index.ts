@@ -9,15 +9,18 @@ import type { Logger } from '../../observe/logger.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import { Connection } from './connection.ts'
 import { type Access, Credentials } from './credentials.ts'
+import { Inventory } from './inventory.ts'
 import { Reflector } from './reflector.ts'
 import { type ProblemHook, Reports } from './reports.ts'
 import { type RequestLimitOptions, RequestLimits } from './request-limits.ts'
 import { requestMetrics } from './request-metrics.ts'
 import { resourceOf, type Selectors } from './resource.ts'
+import { SelfCheck } from './self-check.ts'
 
 export type { Access, ClientTls } from './credentials.ts'
 export { badAccess } from './credentials.ts'
 export { ApiFailure, type Reason } from './failure.ts'
+export { type Attempt, type Probe, type ProbeOptions, probe } from './probe.ts'
 export type { ProblemHook } from './reports.ts'
 
 export interface ApiServerOptions extends Selectors, RequestLimitOptions {
@@ -28,6 +31,8 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly log: Logger
   readonly metrics: Metrics
   readonly onProblem?: ProblemHook
+  /** How often what is known is compared with what the API server has, at least; 0 means never. */
+  readonly selfCheckMs: number
 }
 
 /**
@@ -35,33 +40,55 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
  * told through `onProblem` and the log. All namespaces are followed: leaving some out is left to the zone, as in CoreDNS.
  */
 export function apiserverSource(options: ApiServerOptions): Source {
-  const { kinds } = options
+  const { kinds, clock, log } = options
+  const reports = new Reports(log, clock, options.onProblem)
   return {
     name: 'apiserver',
     kinds,
+    status: () => reports.status(),
     async follow(into, signal) {
-      const credentials = await Credentials.load(options.access, options.clock)
+      const credentials = await Credentials.load(options.access, clock)
       signal.throwIfAborted()
-      const reflect = reflectors(options, credentials, into)
-      await Promise.all(kinds.map(kind => reflect(kind, signal)))
+      const follow = follower(options, credentials, reports, into)
+      await Promise.all(kinds.map(kind => follow(kind, signal)))
     },
   }
 }
 
-function reflectors(options: ApiServerOptions, credentials: Credentials, into: ClusterWriter) {
-  const { clock, random, log, metrics } = options
+function follower(options: ApiServerOptions, credentials: Credentials, reports: Reports, into: ClusterWriter) {
+  const { clock, random, log, metrics, selfCheckMs } = options
   const limits = new RequestLimits(options, clock)
   const requests = requestMetrics(metrics)
-  const reports = new Reports(log, clock, options.onProblem)
-  const skipped = metrics.counter('portolan_apiserver_objects_skipped_total', 'Objects that could not be used.', [
-    'kind',
-  ])
-  return (kind: Kind, signal: AbortSignal): Promise<void> => {
+  const counts = followMetrics(metrics)
+  return async (kind: Kind, signal: AbortSignal): Promise<void> => {
     const resource = resourceOf(kind, options)
-    const connection = new Connection({ resource, credentials, limits, metrics: requests, clock })
+    const connect = () => new Connection({ resource, credentials, limits, metrics: requests, clock })
+    const connection = connect()
     signal.addEventListener('abort', () => connection.close(), { once: true })
-    return new Reflector({ resource, connection, into, clock, random, log, reports, skipped: skipped.of(kind) }).follow(
-      signal,
-    )
+    const common = { resource, clock, random, log, report: reports.of(kind), inventory: new Inventory() }
+    const { skipped, relists } = counts
+    const reflector = new Reflector({ ...common, connection, into, skipped: skipped.of(kind), relists })
+    await reflector.follow(signal)
+    if (selfCheckMs === 0) return
+    const check = new SelfCheck({ ...common, connect, reflector, periodMs: selfCheckMs, metrics: counts })
+    void check.run(signal)
+  }
+}
+
+function followMetrics(metrics: Metrics) {
+  const prefix = 'portolan_apiserver'
+  return {
+    skipped: metrics.counter(`${prefix}_objects_skipped_total`, 'Objects that could not be used.', ['kind']),
+    relists: metrics.counter(`${prefix}_relists_total`, 'Lists after the first one, by what made them necessary.', [
+      'kind',
+      'reason',
+    ]),
+    checks: metrics.counter(`${prefix}_self_checks_total`, 'Comparisons of all objects with the API server.', [
+      'kind',
+      'result',
+    ]),
+    differences: metrics.counter(`${prefix}_drift_total`, 'Objects that self-checks found not to be as seen.', [
+      'kind',
+    ]),
   }
 }

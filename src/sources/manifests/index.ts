@@ -116,7 +116,7 @@ class Follower {
     )
     const all = [...readings.flatMap(({ problems }) => problems), ...problems]
     if (all.length > 0) this.#complain(all)
-    else this.#write(objects)
+    else await this.#write(objects)
   }
 
   async #list(): Promise<Listing> {
@@ -140,11 +140,11 @@ class Follower {
     return [...readings.values()].map(({ reading }) => reading)
   }
 
-  #write(objects: readonly ClusterObject[]): void {
+  async #write(objects: readonly ClusterObject[]): Promise<void> {
     for (const kind of kinds) {
-      const replacement = this.#into.replace(kind)
-      replacement.page(objects.filter(object => object.kind === kind))
-      replacement.done()
+      const replacement = this.#into.replace(kind, this.#signal)
+      await replacement.page(objects.filter(object => object.kind === kind))
+      await replacement.done()
     }
     if (this.#complaint !== '') this.#options.log?.info(`${this.#options.path} is read without errors again`)
     this.#complaint = ''
