@@ -14,6 +14,9 @@ export type ProblemHook = (kind: Kind, problem: ApiFailure | undefined) => void
 /** The same line comes at most this often. */
 const quietMs = 60_000
 
+/** The end of what has lasted as long is told even so: its beginning may have been kept quiet, so soon after another one. */
+const longMs = 10_000
+
 /** These hold for the server as a whole, so that one line serves all kinds. */
 const common: ReadonlySet<Reason> = new Set(['unreachable', 'tls', 'credentials', 'unauthorized'])
 
@@ -51,9 +54,10 @@ export class Reports {
     if (before?.reason !== now?.reason) this.#hook(kind, now)
     if (now !== undefined) this.#complain(kind, now)
     else if (this.#awaySince !== undefined && this.status().every(({ problem }) => problem === undefined)) {
-      const seconds = Math.round((this.#clock.monotonic() - this.#awaySince) / 1000)
+      const awayMs = this.#clock.monotonic() - this.#awaySince
       this.#awaySince = undefined
-      if (this.#due('following')) this.#log.info(`the API server is followed again after ${seconds} s`)
+      if (awayMs >= longMs || this.#due('following'))
+        this.#log.info(`the API server is followed again after ${Math.round(awayMs / 1000)} s`)
     }
   }
 
