@@ -67,7 +67,12 @@ export class ApiClient implements Disposable {
     const { status, ...rest } = object
     const apiVersion = groups[object.kind].replace(/^apis?\//, '')
     await this.#expect('POST', collectionPath(object), { apiVersion, ...rest })
-    if (status !== undefined) await this.#expect('PATCH', `${objectPath(object)}/status`, { status })
+    if (status !== undefined) await this.writeStatus(object)
+  }
+
+  /** Writes the object's status, and nothing else of it. */
+  async writeStatus(object: ApiObject): Promise<void> {
+    await this.#expect('PATCH', `${objectPath(object)}/status`, { status: object['status'] })
   }
 
   /** The object as the server has it; undefined where it has none. */
