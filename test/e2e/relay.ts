@@ -90,6 +90,10 @@ export class Relay implements AsyncDisposable {
     return relay
   }
 
+  get port(): number {
+    return this.#options.port
+  }
+
   /** How many lists of EndpointSlices were begun since the last `expire`; of a list in pages the first counts. */
   get lists(): number {
     return this.#lists
@@ -103,6 +107,11 @@ export class Relay implements AsyncDisposable {
   /** How many watches are open. */
   get watches(): number {
     return this.#watches.size
+  }
+
+  /** How many watches wait for the event inside which they are to be cut. */
+  get cutting(): number {
+    return [...this.#watches].filter(({ cut }) => cut !== undefined).length
   }
 
   /** Cuts every watch that is open. */
