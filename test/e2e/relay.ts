@@ -163,7 +163,7 @@ export class Relay implements AsyncDisposable {
     }
     if (isList && pathname.endsWith('/endpointslices') && !searchParams.has('continue')) this.#lists++
     this.#passOn(incoming, outgoing, reply => {
-      if (isWatch) this.#watch(pathname, reply, outgoing)
+      if (isWatch && reply.statusCode === 200) this.#watch(pathname, reply, outgoing)
       else reply.pipe(outgoing)
     })
   }
@@ -211,7 +211,7 @@ export class Relay implements AsyncDisposable {
       for (const line of lines) this.#event(watch, `${line}\n`)
     })
     reply.once('end', () => {
-      if (!watch.stalled) outgoing.end()
+      if (!watch.stalled) outgoing.end(rest)
     })
   }
 
