@@ -1,10 +1,10 @@
 /** The servers that there are to measure on this machine: how each is started. Starting them is left to servers.ts. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync, statSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { usualSockets } from '../../src/server/udp-engine.ts'
+import { built, sources, stateOfBuilt } from '../e2e/program.ts'
 import type { Zone } from './zone.ts'
 
 export const serverNames = ['bare', 'minimal', 'knot', 'nsd', 'portolan', 'portolan-dgram', 'coredns'] as const
@@ -46,10 +46,6 @@ export interface Program {
   command(place: Place): Promise<Command>
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const built = join(root, 'dist/portolan.js')
-const sources = join(root, 'src/main.ts')
-
 export interface Choice {
   /** Path of CoreDNS; undefined where there is none. */
   readonly coredns: string | undefined
@@ -69,9 +65,9 @@ export function findPrograms(choice: Choice): { programs: Program[]; notes: stri
     if (program === undefined) notes.push(note)
     return program === undefined ? [] : [program]
   }
-  const isBuilt = !choice.sources && existsSync(built)
-  if (isBuilt && newestSource() > statSync(built).mtimeMs)
-    notes.push('dist/ is older than the sources: build it with --dist')
+  const state = stateOfBuilt()
+  const isBuilt = !choice.sources && state !== 'missing'
+  if (isBuilt && state === 'stale') notes.push('dist/ is older than the sources: build it with --dist')
   if (!isBuilt && !choice.sources)
     notes.push('portolan is measured from its sources: there is no dist/ (build it with --dist)')
   const programs = [
@@ -215,8 +211,4 @@ async function written(folder: string, name: string, lines: readonly string[]): 
 function versionOf(program: string, args: readonly string[]): string | undefined {
   const { error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
   return error ? undefined : `${stdout}${stderr}`.trim().split('\n')[0]
-}
-
-function newestSource(): number {
-  return Math.max(...globSync(join(root, 'src/**/*.ts')).map(file => statSync(file).mtimeMs))
 }

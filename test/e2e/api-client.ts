@@ -46,13 +46,29 @@ export interface ApiReply {
   readonly text: string
 }
 
+/** The API server answered, but not as it was to. */
+export class ApiRefusal extends PortolanError {
+  readonly status: number
+
+  constructor(what: string, { status, text }: ApiReply) {
+    super('PORTOLAN_E2E_API', `${what}: ${status} ${text}`)
+    this.status = status
+  }
+}
+
 export class ApiClient implements Disposable {
   readonly #access: ApiAccess
-  readonly #agent: Agent
+  #agent: Agent
 
   constructor(access: ApiAccess) {
     this.#access = access
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 8, ca: access.ca })
+    this.#agent = agentFor(access.ca)
+  }
+
+  /** From now on the server's certificate is checked against this PEM. */
+  trust(ca: string): void {
+    this.#agent.destroy()
+    this.#agent = agentFor(ca)
   }
 
   /** True when the server says that it is ready. */
@@ -67,7 +83,12 @@ export class ApiClient implements Disposable {
     const { status, ...rest } = object
     const apiVersion = groups[object.kind].replace(/^apis?\//, '')
     await this.#expect('POST', collectionPath(object), { apiVersion, ...rest })
-    if (status !== undefined) await this.#expect('PATCH', `${objectPath(object)}/status`, { status })
+    if (status !== undefined) await this.writeStatus(object)
+  }
+
+  /** Writes the object's status, and nothing else of it. */
+  async writeStatus(object: ApiObject): Promise<void> {
+    await this.#expect('PATCH', `${objectPath(object)}/status`, { status: object['status'] })
   }
 
   /** The object as the server has it; undefined where it has none. */
@@ -75,6 +96,16 @@ export class ApiClient implements Disposable {
     const { status, text } = await this.send('GET', objectPath(object))
     if (status === 404) return undefined
     return JSON.parse(expected('GET', objectPath(object), { status, text }))
+  }
+
+  /** Creates the object unless it is there; for who does not know whether an earlier attempt came through. */
+  async ensure(object: ApiObject): Promise<void> {
+    await this.create(object).catch(unless(409))
+  }
+
+  /** Deletes the object unless it is gone. */
+  async removeIfThere(object: ApiObject): Promise<void> {
+    await this.remove(object).catch(unless(404))
   }
 
   /** Applies a JSON merge patch. */
@@ -132,9 +163,19 @@ export class ApiClient implements Disposable {
   }
 }
 
-function expected(method: string, path: string, { status, text }: ApiReply): string {
-  if (status >= 300) throw new PortolanError('PORTOLAN_E2E_API', `${method} ${path}: ${status} ${text}`)
-  return text
+function expected(method: string, path: string, reply: ApiReply): string {
+  if (reply.status >= 300) throw new ApiRefusal(`${method} ${path}`, reply)
+  return reply.text
+}
+
+function unless(status: number): (error: unknown) => void {
+  return error => {
+    if (!(error instanceof ApiRefusal && error.status === status)) throw error
+  }
+}
+
+function agentFor(ca: string): Agent {
+  return new Agent({ keepAlive: true, maxSockets: 8, ca })
 }
 
 function collectionPath({ kind, metadata }: ApiObject): string {

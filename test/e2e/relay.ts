@@ -90,6 +90,10 @@ export class Relay implements AsyncDisposable {
     return relay
   }
 
+  get port(): number {
+    return this.#options.port
+  }
+
   /** How many lists of EndpointSlices were begun since the last `expire`; of a list in pages the first counts. */
   get lists(): number {
     return this.#lists
@@ -103,6 +107,11 @@ export class Relay implements AsyncDisposable {
   /** How many watches are open. */
   get watches(): number {
     return this.#watches.size
+  }
+
+  /** How many watches wait for the event inside which they are to be cut. */
+  get cutting(): number {
+    return [...this.#watches].filter(({ cut }) => cut !== undefined).length
   }
 
   /** Cuts every watch that is open. */
@@ -154,7 +163,7 @@ export class Relay implements AsyncDisposable {
     }
     if (isList && pathname.endsWith('/endpointslices') && !searchParams.has('continue')) this.#lists++
     this.#passOn(incoming, outgoing, reply => {
-      if (isWatch) this.#watch(pathname, reply, outgoing)
+      if (isWatch && reply.statusCode === 200) this.#watch(pathname, reply, outgoing)
       else reply.pipe(outgoing)
     })
   }
@@ -202,7 +211,7 @@ export class Relay implements AsyncDisposable {
       for (const line of lines) this.#event(watch, `${line}\n`)
     })
     reply.once('end', () => {
-      if (!watch.stalled) outgoing.end()
+      if (!watch.stalled) outgoing.end(rest)
     })
   }
 

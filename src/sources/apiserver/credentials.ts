@@ -82,6 +82,10 @@ export class Credentials {
     const config = this.#config
     const options: RequestOptions = { headers: {} }
     await config.applyToHTTPSOptions(options)
+    const tokenFile = config.getCurrentUser()?.authProvider?.config?.tokenFile
+    // The library reads it once a minute: one that was replaced in between, and is no longer valid, would be refused.
+    if (tokenFile !== undefined)
+      options.headers = { ...options.headers, Authorization: `Bearer ${await readFile(tokenFile, 'utf8')}` }
     return identityOf(config, options)
   }
 

@@ -1,10 +1,7 @@
 /** Changes the cluster through its API while a server with kubeadm's default Corefile runs, and waits for the answers to follow. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { type Expectation, nothing, untilAnswered } from '../answer.ts'
 import type { ApiClient } from '../api-client.ts'
-import type { Asker } from '../asker.ts'
-import { queryBytes, type TypeName, types } from '../message.ts'
 import { service, slice } from '../objects.ts'
-import { readReply } from './compare.ts'
 import { reverseName } from './names.ts'
 import { type Program, type Site, startServer } from './servers.ts'
 import { variants } from './variants.ts'
@@ -12,10 +9,6 @@ import { variants } from './variants.ts'
 const withinMs = 2000
 const name = 'live.shop.svc.cluster.local'
 const peers = 'live-peers.shop.svc.cluster.local'
-const nothing = 'NXDOMAIN'
-
-/** A question and the answers that it has to get, sorted: the data of each record, or `NXDOMAIN`. */
-type Expectation = readonly [name: string, type: TypeName, ...answers: readonly string[]]
 
 /** Returns what did not follow within two seconds, one line each. */
 export async function checkLiveChanges(program: Program, site: Site, client: ApiClient): Promise<string[]> {
@@ -80,35 +73,10 @@ export async function checkLiveChanges(program: Program, site: Site, client: Api
   const problems: string[] = []
   for (const [what, change, ...expected] of steps) {
     await change()
-    const deadline = performance.now() + withinMs
     for (const expectation of expected) {
-      const seen = await follow(server.asker, expectation, deadline)
+      const seen = await untilAnswered(server.asker, expectation, withinMs)
       if (seen !== undefined) problems.push(`${what}: ${expectation.join(' ')}: got ${seen}`)
     }
   }
   return problems
-}
-
-/** Asks until the answer is as expected; returns the last one where it never was. */
-async function follow(
-  asker: Asker,
-  [name, type, ...expected]: Expectation,
-  deadline: number,
-): Promise<string | undefined> {
-  for (;;) {
-    const reply = readReply(await asker.ask(queryBytes(name, types[type]), { transport: 'udp', waitMs: withinMs }))
-    const seen = typeof reply === 'string' ? reply : answersOf(reply.rcode, reply.sections.answer)
-    if (seen === expected.toSorted().join(' ')) return undefined
-    if (performance.now() > deadline) return seen
-    await sleep(20)
-  }
-}
-
-function answersOf(rcode: number, answers: readonly { readonly data: string }[]): string {
-  if (rcode === 3) return nothing
-  if (rcode !== 0) return `rcode ${rcode}`
-  return answers
-    .map(({ data }) => data)
-    .toSorted()
-    .join(' ')
 }
