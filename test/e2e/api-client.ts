@@ -11,6 +11,7 @@ const groups = {
   ConfigMap: 'api/v1',
   Secret: 'api/v1',
   ServiceAccount: 'api/v1',
+  IPAddress: 'apis/networking.k8s.io/v1',
   EndpointSlice: 'apis/discovery.k8s.io/v1',
   Deployment: 'apis/apps/v1',
   PodDisruptionBudget: 'apis/policy/v1',
@@ -180,7 +181,8 @@ function agentFor(ca: string): Agent {
 
 function collectionPath({ kind, metadata }: ApiObject): string {
   const within = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`
-  return `/${groups[kind]}${within}/${kind.toLowerCase()}s`
+  const plural = `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`
+  return `/${groups[kind]}${within}/${plural}`
 }
 
 function objectPath(object: ApiObject): string {

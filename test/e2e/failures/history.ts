@@ -13,7 +13,7 @@ export interface Question {
 export type Verdict = 'right' | 'stale' | 'false'
 
 /** How long a change may take, from the API server's reply to the answer, where nothing is wrong. */
-const usualMs = 1000
+const usualMs = 500
 
 interface State {
   readonly answer: string

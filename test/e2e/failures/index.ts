@@ -33,6 +33,7 @@ export async function checkFailures(cluster: Cluster, tally: Tally, options: Fai
   const outcomes: Outcome[] = []
   // The last one leaves many services behind.
   const scenarios = [...credentialScenarios, ...networkScenarios].filter(({ name }) => name.includes(options.only))
+  if (scenarios.length === 0) tally.check('failures', `none has "${options.only}" in its name`)
   for (const scenario of scenarios) {
     try {
       const outcome = await runScenario(scenario, { ...options, cluster, cast })

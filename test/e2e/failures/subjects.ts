@@ -125,9 +125,18 @@ export function existing(client: ApiClient, object: ApiObject, isThere: boolean)
     [`_http._tcp.${name}`, 'SRV', ...states(`0 100 80 ${name}.`)],
     [reverseName(address!), 'PTR', ...states(`${name}.`)],
   ]
-  const write = (state: number): Promise<void> =>
-    (state === 0) === isThere ? client.ensure(object) : client.removeIfThere(object)
+  const write = async (state: number): Promise<void> => {
+    if ((state === 0) !== isThere) return client.removeIfThere(object)
+    await client.ensure(object).catch(error => freed(client, address!, error))
+  }
   return { objects: isThere ? [object] : [], subject: new Subject(facts, write) }
+}
+
+/** An API server that is killed between an address and its service leaves the address taken, for minutes if nobody helps. */
+async function freed(client: ApiClient, address: string, error: unknown): Promise<never> {
+  if (!(error instanceof ApiRefusal && error.message.includes('failed to allocate IP'))) throw error
+  await client.removeIfThere({ kind: 'IPAddress', metadata: { name: address } })
+  throw new PortolanError('PORTOLAN_E2E_ADDRESS', `${address} was taken`, { cause: error })
 }
 
 /** A service that stands for one name after another. */
