@@ -12,7 +12,10 @@ const writers = 8
 const patienceMs = 10_000
 
 /** Until the self-check has looked, and what it found is repaired. */
-const afterSelfCheck = ({ selfCheck }: Stage): number => selfCheck + 5
+const healedBySelfCheck = {
+  bound: ({ selfCheck }: Stage): number => selfCheck + 5,
+  options: ({ selfCheck }: Stage): string[] => [`self_check ${selfCheck}s`],
+}
 const gone = async ({ relay }: Trial): Promise<string | undefined> =>
   relay.gone > 0 ? undefined : 'the API server never said that the past is gone'
 
@@ -78,7 +81,7 @@ const restarted: Scenario = {
 
 const stalled: Scenario = {
   name: 'all watches stalled, and not closed',
-  bound: afterSelfCheck,
+  ...healedBySelfCheck,
   async run({ relay }) {
     relay.stall()
     return performance.now()
@@ -87,7 +90,7 @@ const stalled: Scenario = {
 
 const lost: Scenario = {
   name: 'an update, a creation and a deletion lost',
-  bound: afterSelfCheck,
+  ...healedBySelfCheck,
   async run({ relay, cast }) {
     const names = victimsSeen(cast.victims.length)
     relay.fateOf = event => (names.claim(event) ? 'lose' : 'pass')
