@@ -2,7 +2,8 @@
 import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { keyOf, type Node, type Pod, type Protocol } from '../../cluster/objects.ts'
-import { allocate, canonical, type Family, type Pool } from './allocate.ts'
+import { canonicalAddress } from '../../wire/address.ts'
+import { allocate, type Family, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
 
@@ -59,7 +60,7 @@ function readPort(json: Fields): ContainerPort {
 
 /** Gives each running pod without an address one of each pool. Throws where a pool is too small. */
 export function addressPods(plans: readonly PodPlan[], pools: readonly Pool[]): PodPlan[] {
-  const taken = new Set(plans.flatMap(({ pod }) => pod.podIPs.map(canonical)))
+  const taken = new Set(plans.flatMap(({ pod }) => pod.podIPs.map(canonicalAddress)))
   const bare = plans
     .filter(({ pod }) => pod.podIPs.length === 0 && pod.phase === 'Running')
     .map(({ pod }) => keyOf(pod))
