@@ -75,16 +75,7 @@ export function nameOf({ service, portName }: Destination): string {
   return portName === '' ? service : `${service}:${portName}`
 }
 
-export function clusterIPOf({ addresses }: Destination): string {
-  return addresses[0]!.ip
-}
-
 /** Whether anything but the cluster address leads to it. */
 export function isExternal({ addresses }: Destination): boolean {
   return addresses.length > 1
-}
-
-/** The addresses of one kind. */
-export function addressesOf({ addresses }: Destination, kind: AddressKind): VirtualAddress[] {
-  return addresses.filter(address => address.kind === kind)
 }
