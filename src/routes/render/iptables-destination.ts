@@ -179,7 +179,8 @@ class DestinationRules {
     backends.forEach(({ address }, i) => {
       const left = backends.length - i
       const chance = left > 1 ? `-m statistic --mode random --probability ${probability(left)}` : ''
-      this.#nat(chain, `${this.#endpointNote(` -> ${address}`)}${chance}`, this.#endpointChains.get(address)!)
+      const match = `${this.#endpointNote(` -> ${address}`)}${chance}`.trimEnd()
+      this.#nat(chain, match, this.#endpointChains.get(address)!)
     })
   }
 
