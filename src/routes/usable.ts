@@ -6,6 +6,7 @@ import { type Backend, type Destination, isExternal } from './route.ts'
 
 /** What of a node the choice of endpoints depends on. */
 export interface Place {
+  /** Empty for a node that nobody knows: no endpoint is on it. */
   readonly node: string
   /** Its topology zone; empty where it is in none. */
   readonly zone: string
@@ -30,10 +31,13 @@ export interface Usable {
 }
 
 /** What becomes of a connection. */
-export type Verdict =
-  | { readonly action: 'forward'; readonly backends: readonly Backend[] }
-  /** `why` is part of a sentence: `no endpoint is ready`. */
-  | { readonly action: 'REJECT' | 'DROP'; readonly why: string }
+export type Verdict = { readonly action: 'forward'; readonly backends: readonly Backend[] } | Refusal
+
+export interface Refusal {
+  readonly action: 'REJECT' | 'DROP'
+  /** Part of a sentence: `there are no endpoints`. */
+  readonly why: string
+}
 
 /** The endpoints that the node uses. */
 export function usable(destination: Destination, { node, zone }: Place): Usable {
@@ -46,8 +50,9 @@ export function usable(destination: Destination, { node, zone }: Place): Usable 
   const topology = usesCluster ? topologyOf(ready, node, zone) : undefined
   const near = topology === undefined ? ready : ready.filter(hintedFor(topology, node, zone))
   const cluster = !usesCluster ? [] : near.length > 0 ? near : fading
-  const localReady = ready.filter(backend => backend.nodeName === node)
-  const localAny = localReady.length > 0 ? localReady : fading.filter(backend => backend.nodeName === node)
+  const isHere = ({ nodeName }: Backend) => node !== '' && nodeName === node
+  const localReady = ready.filter(isHere)
+  const localAny = localReady.length > 0 ? localReady : fading.filter(isHere)
   const local = usesLocal ? localAny : []
   return { cluster, local, reachable: union(cluster, local), anywhere: ready.length + fading.length > 0, topology }
 }

@@ -54,6 +54,7 @@ t.test('Local policies have their own fallback', async t => {
   t.match(used({ 1: n1, 2: n2 }, { ...insideLocal, ...outside }), { cluster: '1,2', local: '1' })
   t.match(used({ 2: n2 }, insideLocal), { local: '', reachable: '', anywhere: true })
   t.match(used({ 1: n1, 2: n2 }), { cluster: '1,2', local: '' }, 'nothing is Local')
+  t.match(used({ 1: {} }, insideLocal, { node: '', zone: '' }), { local: '' }, 'no node is no node')
   t.notOk(isExternal(destination({}, insideLocal)))
 })
 

@@ -1,10 +1,10 @@
 /** The rules of one destination, chain by chain, as kube-proxy 1.34 has them. */
 import { holds } from '../range.ts'
 import { type Backend, type Destination, isExternal, nameOf, type VirtualAddress } from '../route.ts'
+import type { Setting } from '../setting.ts'
 import { usable, verdict } from '../usable.ts'
 import { counters } from './iptables-frame.ts'
 import { type ChainNames, chainNames, comment, endpointChain, probability } from './iptables-names.ts'
-import type { Setting } from './options.ts'
 
 export interface Writing extends Setting {
   /** Whether rules of endpoints have comments. */

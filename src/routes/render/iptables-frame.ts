@@ -1,6 +1,7 @@
 /** The chains that there is one of, whatever services there are: where packets come in, masquerading, and what a node forwards. */
+
+import type { Setting } from '../setting.ts'
 import { comment } from './iptables-names.ts'
-import type { Setting } from './options.ts'
 
 /** Set on packets that are to be masqueraded; bit 14, kube-proxy's default. */
 const mark = '0x4000/0x4000'

@@ -3,6 +3,7 @@
  * and tools find what they know. Pure text; loading it is left to others.
  */
 import type { Destination } from '../route.ts'
+import { type RenderOptions, settingOf } from '../setting.ts'
 import type { Routes } from '../table.ts'
 import { Rules, writeDestination } from './iptables-destination.ts'
 import {
@@ -14,7 +15,6 @@ import {
   natChains,
   nodePortJumps,
 } from './iptables-frame.ts'
-import { type RenderOptions, settingOf } from './options.ts'
 
 export interface IptablesOptions extends RenderOptions {
   /** Whether the rules that lead from the kernel's chains to ours are there. Default: true; loaded twice they would be there twice. */

@@ -1,9 +1,10 @@
 /** What rules depend on besides the routes: the node that they are for, and what kube-proxy's flags say. */
-import type { Node } from '../../cluster/objects.ts'
-import { familyOf } from '../compile.ts'
-import { everybody, holds, parseRange } from '../range.ts'
-import type { Family } from '../route.ts'
-import type { Place } from '../usable.ts'
+import type { Node } from '../cluster/objects.ts'
+import { canonicalAddress } from '../wire/address.ts'
+import { familyOf } from './compile.ts'
+import { everybody, holds, parseRange } from './range.ts'
+import type { Family } from './route.ts'
+import type { Place } from './usable.ts'
 
 export interface RenderOptions {
   readonly family: Family
@@ -22,6 +23,8 @@ export interface Setting {
   readonly place: Place
   /** The node's primary address of the family; the loopback address where it has none. */
   readonly nodeIP: string
+  /** All addresses of the family that the node is known to have, its loopback address too. */
+  readonly ownIPs: readonly string[]
   /** In its one spelling; undefined where nobody says which sources are pods. */
   readonly podRange: string | undefined
   readonly masqueradeAll: boolean
@@ -38,17 +41,19 @@ const whole: Readonly<Record<Family, string>> = { IPv4: '0.0.0.0/0', IPv6: '::/0
 /** What is no range is left out; who reads a command line has refused it. */
 export function settingOf(options: RenderOptions): Setting {
   const { family, node, clusterCIDRs = [], masqueradeAll = false, nodePortAddresses = [] } = options
-  const own = node.internalIPs.filter(ip => familyOf(ip) === family)
+  const own = node.internalIPs.map(canonicalAddress).filter(ip => familyOf(ip) === family)
   const nodeIP = own[0] ?? loopback[family]
   const ranges = rangesOf(family, nodePortAddresses, nodeIP)
   const all = ranges.some(everybody)
   const localhostNodePorts = family === 'IPv4' && ranges.some(isLoopback)
-  const candidates = localhostNodePorts ? [...own, loopback.IPv4] : own
+  const ownIPs = [...own, loopback[family]]
+  const candidates = localhostNodePorts ? ownIPs : own
   const chosen = candidates.filter(ip => ranges.some(({ text }) => holds(text, ip)))
   return {
     family,
     place: { node: node.name, zone: node.zone },
     nodeIP,
+    ownIPs,
     podRange: clusterCIDRs.flatMap(text => parseRange(text) ?? []).find(range => range.family === family)?.text,
     masqueradeAll,
     nodePortIPs: all ? undefined : [...new Set(chosen)].sort(),
