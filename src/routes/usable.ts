@@ -80,7 +80,10 @@ function isFading({ ready, serving, terminating }: Backend): boolean {
   return !ready && serving && terminating
 }
 
-/** One backend for each address: the last that is on this node, else the first. */
+/**
+ * One backend for each address: the last that is on this node, else the first (of slices that contradict each other kube-proxy
+ * believes any).
+ */
 function distinct(backends: readonly Backend[], node: string): readonly Backend[] {
   const repeats = backends.some((backend, i) => backend.address === backends[i - 1]?.address)
   if (!repeats) return backends

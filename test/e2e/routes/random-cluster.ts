@@ -119,7 +119,15 @@ export class RandomCluster {
   #slices(): EndpointPlan[][] {
     const { below } = this.#chance
     const hints = below(4)
-    return Array.from({ length: below(3) }, () => Array.from({ length: below(5) }, () => this.#endpoint(hints)))
+    // Where slices contradict each other about a pod, kube-proxy believes any of them.
+    const pods = new Map<number, EndpointPlan>()
+    const endpoint = () => {
+      const drawn = this.#endpoint(hints)
+      const known = pods.get(drawn.pod) ?? drawn
+      pods.set(known.pod, known)
+      return known
+    }
+    return Array.from({ length: below(3) }, () => Array.from({ length: below(5) }, endpoint))
   }
 
   #endpoint(hints: number): EndpointPlan {
