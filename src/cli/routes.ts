@@ -23,17 +23,20 @@ const verbs: Readonly<Record<string, readonly [run: Verb, words: number]>> = {
 export const routes: Command = {
   name: 'routes',
   summary: 'tells where cluster addresses lead, and renders the rules of a node',
-  synopsis: 'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables | simulate ADDRESS:PORT[/PROTOCOL]',
+  synopsis: 'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables | simulate ADDRESS:PORT[/PROTOCOL]',
   words: 2,
   options: {
     ...clusterOptions,
     from: { value: 'WHO', help: 'lookup, simulate: who connects: NAMESPACE/POD, an address or a range' },
     clients: { value: 'N', help: 'simulate: how many connect (1000)' },
-    'no-jumps': { help: "render: without the rules that lead from the kernel's chains, for a node that has them" },
+    'no-jumps': {
+      help: "render iptables: without the rules that lead from the kernel's chains, for a node that has them",
+    },
     ...outputOption,
   },
   notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
-\`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.`,
+\`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
+\`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.`,
   async run(given, shell) {
     const [word] = given.words
     const verb = word === undefined ? undefined : verbs[word]

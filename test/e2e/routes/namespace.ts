@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { PortolanError } from '../../../src/errors.ts'
+import { messageOf, PortolanError } from '../../../src/errors.ts'
 import type { Family } from '../../../src/routes/route.ts'
 
 const outside = 'PORTOLAN_OUTSIDE_NAMESPACE'
@@ -34,6 +34,7 @@ export function missing(): string | undefined {
     ['ip', '-V'],
     ['iptables-restore', '--version'],
     ['ip6tables-restore', '--version'],
+    ['nft', '--version'],
   ]) {
     const { error, status, stderr } = spawnSync(command!, args, { encoding: 'utf8' })
     if (error || status !== 0) return `${[command, ...args].join(' ')}: ${error?.message ?? stderr.trim()}`
@@ -66,6 +67,16 @@ export const tools = { IPv4: 'iptables', IPv6: 'ip6tables' } as const
 /** What the kernel makes of rules: loaded into a fresh namespace, and saved again. */
 export function loaded(rules: string, family: Family): string {
   return run('unshare', ['--net', process.execPath, join(import.meta.dirname, 'load.ts'), tools[family]], rules)
+}
+
+/** Loads rules of nftables into a fresh namespace; what nft says where it refuses them. */
+export function refusedByNft(rules: string): string | undefined {
+  try {
+    run('unshare', ['--net', 'nft', '-f', '-'], rules)
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 function current(): string {

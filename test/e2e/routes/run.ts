@@ -9,12 +9,14 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { Node } from '../../../src/cluster/objects.ts'
 import { ClusterState } from '../../../src/cluster/state.ts'
 import { PortolanError } from '../../../src/errors.ts'
 import { systemClock } from '../../../src/observe/clock.ts'
 import { logger } from '../../../src/observe/logger.ts'
 import { metrics } from '../../../src/observe/metrics.ts'
 import { renderIptables } from '../../../src/routes/render/iptables.ts'
+import { renderNftables } from '../../../src/routes/render/nftables.ts'
 import type { Family } from '../../../src/routes/route.ts'
 import type { RenderOptions } from '../../../src/routes/setting.ts'
 import { RouteTable } from '../../../src/routes/table.ts'
@@ -24,7 +26,7 @@ import { type ControlPlane, startControlPlane } from '../control-plane.ts'
 import { findPeers } from '../peers.ts'
 import { everyField } from './every-field.ts'
 import { findKubeProxy, startKubeProxy } from './kube-proxy.ts'
-import { addInterface, inNamespace, isInside, loaded, missing, run, tools } from './namespace.ts'
+import { addInterface, inNamespace, isInside, loaded, missing, refusedByNft, run, tools } from './namespace.ts'
 import { namespaceObject, nodeIPs, nodes, podRanges, zones } from './plan.ts'
 import { RandomCluster } from './random-cluster.ts'
 import { differences, parseSaved } from './saved-rules.ts'
@@ -107,13 +109,20 @@ async function compareAll(): Promise<number> {
   const stop = new AbortController()
   const followed = await follow(plane.kubeconfig, stop.signal)
   const totals = { passed: 0, failed: 0 }
+  const count = (passed: boolean): void => {
+    if (passed) totals.passed++
+    else totals.failed++
+  }
   const compare = async (title: string, { options }: Variant): Promise<void> => {
     for (const family of ['IPv4', 'IPv6'] as const) {
       const { rules, lines } = await settled(followed, family, options)
       say(`${title.padEnd(24)} ${family} ${lines.length === 0 ? `equal: ${rules} rules` : 'differs'}`)
       for (const line of lines.slice(0, Number(given.show))) say(`  ${line}`)
-      if (lines.length === 0) totals.passed++
-      else totals.failed++
+      count(lines.length === 0)
+      // What these do is a matter of packets (`npm run test:routes -- --packets`); here they must load, whatever the cluster.
+      const refusal = refusedByNft(renderNftables(followed.table, { family, node: nodeOf(followed.state), ...options }))
+      if (refusal !== undefined) say(`${title.padEnd(24)} ${family} nft does not load our rules: ${refusal}`)
+      count(refusal === undefined)
     }
   }
   const proxyFor = ({ flags, name }: Variant) => {
@@ -171,8 +180,7 @@ async function settled(
   const deadline = performance.now() + patienceMs
   let wanted = { revision: -1, saved: '' }
   for (;;) {
-    const node = state.get('Node', nodes.own)
-    if (node === undefined) throw new PortolanError('PORTOLAN_E2E_NODE', 'the node was not followed')
+    const node = nodeOf(state)
     if (wanted.revision !== table.revision) {
       const text = renderIptables(table, { family, node, accounting: true, ...options })
       wanted = { revision: table.revision, saved: loaded(text, family) }
@@ -183,6 +191,12 @@ async function settled(
     if (lines.length === 0 || performance.now() > deadline) return { rules, lines }
     await sleep(100)
   }
+}
+
+function nodeOf(state: ClusterState): Node {
+  const node = state.get('Node', nodes.own)
+  if (node === undefined) throw new PortolanError('PORTOLAN_E2E_NODE', 'the node was not followed')
+  return node
 }
 
 /** The node that kube-proxy runs on. Its status is patched as one piece. */
