@@ -1,7 +1,8 @@
 /**
  * Compares the iptables rules that portolan renders with those of the real kube-proxy on the same real kube-apiserver: first for services
  * that have every field, with each set of flags, then for clusters that chance makes while one kube-proxy follows them. All of it runs
- * in a network namespace of its own. Run by `npm run test:routes`, as root; `--help` tells the options.
+ * in a network namespace of its own, after real packets have passed through our rules. Run by `npm run test:routes`, as root; `--help`
+ * tells the options.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -27,11 +28,13 @@ import { findPeers } from '../peers.ts'
 import { everyField } from './every-field.ts'
 import { findKubeProxy, startKubeProxy } from './kube-proxy.ts'
 import { addInterface, inNamespace, isInside, loaded, missing, refusedByNft, run, tools } from './namespace.ts'
+import { checkPackets } from './packets.ts'
 import { namespaceObject, nodeIPs, nodes, podRanges, zones } from './plan.ts'
 import { RandomCluster } from './random-cluster.ts'
 import { differences, parseSaved } from './saved-rules.ts'
 
 const usage = `usage: npm run test:routes -- [options]
+  --packets    only send packets through our rules, which needs neither kube-proxy nor an API server
   --random N   how many random clusters to compare (default 10)
   --seed N     makes the same random clusters again
   --show N     how many differences to print (default 10)
@@ -42,12 +45,15 @@ const patienceMs = 20_000
 
 const { values: given } = parseArgs({
   options: {
+    packets: { type: 'boolean', default: false },
     random: { type: 'string', default: '10' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
     show: { type: 'string', default: '10' },
     help: { type: 'boolean', default: false },
   },
 })
+
+const totals = { passed: 0, failed: 0 }
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
@@ -59,7 +65,7 @@ for (const [signal, code] of [
 ] as const) {
   if (isInside()) process.once(signal, () => process.exit(code))
 }
-process.exit(given.help ? help() : isInside() ? await compareAll() : await start())
+process.exit(given.help ? help() : isInside() ? await testAll() : await start())
 
 function help(): number {
   say(usage)
@@ -68,9 +74,8 @@ function help(): number {
 
 /** In the first namespace nothing is done but to look whether there is all that is needed. */
 async function start(): Promise<number> {
-  const peers = await findPeers(say)
-  const proxy = await findKubeProxy()
-  const reason = [missing(), peers, proxy].find(found => typeof found === 'string')
+  const others = given.packets ? [] : [await findPeers(say), await findKubeProxy()]
+  const reason = [missing(), ...others].find(found => typeof found === 'string')
   if (reason === undefined) return inNamespace()
   say(`no comparison: ${reason}`)
   say('0 passed, 0 failed, 1 skipped')
@@ -98,7 +103,23 @@ function variants(): readonly [Variant, ...Variant[]] {
   ]
 }
 
-async function compareAll(): Promise<number> {
+function count(passed: boolean): void {
+  if (passed) totals.passed++
+  else totals.failed++
+}
+
+async function testAll(): Promise<number> {
+  // First, since kube-proxy leaves rules behind.
+  await checkPackets((what, wrong) => {
+    say(`${what.padEnd(60)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
+    count(wrong === undefined)
+  })
+  if (!given.packets) await compareAll()
+  say(`${totals.passed} passed, ${totals.failed} failed`)
+  return totals.failed === 0 ? 0 : 1
+}
+
+async function compareAll(): Promise<void> {
   const [peers, proxy] = [await findPeers(say), await findKubeProxy()]
   if (typeof peers === 'string' || typeof proxy === 'string') throw new Error('this was found before')
   addInterface([`${nodeIPs[0]}/24`, `${nodeIPs[1]}/64`])
@@ -108,11 +129,6 @@ async function compareAll(): Promise<number> {
   for (const object of [namespaceObject(), ...objects]) await plane.client.create(object)
   const stop = new AbortController()
   const followed = await follow(plane.kubeconfig, stop.signal)
-  const totals = { passed: 0, failed: 0 }
-  const count = (passed: boolean): void => {
-    if (passed) totals.passed++
-    else totals.failed++
-  }
   const compare = async (title: string, { options }: Variant): Promise<void> => {
     for (const family of ['IPv4', 'IPv6'] as const) {
       const { rules, lines } = await settled(followed, family, options)
@@ -144,8 +160,6 @@ async function compareAll(): Promise<number> {
     await compare(`random ${i}`, usual)
   }
   stop.abort()
-  say(`${totals.passed} passed, ${totals.failed} failed`)
-  return totals.failed === 0 ? 0 : 1
 }
 
 interface Followed {
