@@ -29,6 +29,7 @@ function factsOf(found: Found) {
     node: cluster.node?.name,
     source,
     action: outcome.action,
+    reason: outcome.action === 'forward' ? undefined : outcome.reason,
     why: outcome.why,
     affinitySeconds: destination.affinitySeconds,
     internalTrafficPolicy: destination.internalPolicy,
@@ -59,8 +60,7 @@ function chainsOf({ route, path: { outcome, usable } }: Found): string[] {
   const guard = kind === 'LoadBalancer' && destination.sourceRanges.length > 0 ? [firewall] : []
   const first = kind === 'NodePort' ? ['KUBE-SERVICES', 'KUBE-NODEPORTS'] : ['KUBE-SERVICES']
   if (outcome.action === 'forward') return [...first, ...guard, external, ...chosen]
-  const byRange = guard.length > 0 && outcome.why.startsWith('loadBalancerSourceRanges')
-  return byRange
+  return outcome.reason === 'source ranges'
     ? [...first, ...guard, 'KUBE-PROXY-FIREWALL (filter)']
     : [...first, external, 'KUBE-EXTERNAL-SERVICES (filter)']
 }

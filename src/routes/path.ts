@@ -63,10 +63,8 @@ function guarded({ ip, destination }: Route, { nodeIP }: Setting, source: string
   const isItself = addresses.some(address => address.kind === 'LoadBalancer' && address.ip === source)
   if (source !== undefined && (sourceRanges.some(range => holds(range, source)) || (nodeMay && isItself)))
     return undefined
-  return {
-    action: 'DROP',
-    why: `loadBalancerSourceRanges of ${ip} (${sourceRanges.join(', ')}) do not hold the source`,
-  }
+  const why = `loadBalancerSourceRanges of ${ip} (${sourceRanges.join(', ')}) do not hold the source`
+  return { action: 'DROP', reason: 'source ranges', why }
 }
 
 /** Pods and the node itself pass by externalTrafficPolicy Local. */

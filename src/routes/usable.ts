@@ -35,6 +35,7 @@ export type Verdict = { readonly action: 'forward'; readonly backends: readonly 
 
 export interface Refusal {
   readonly action: 'REJECT' | 'DROP'
+  readonly reason: 'no endpoints' | 'no local endpoints' | 'source ranges'
   /** Part of a sentence: `there are no endpoints`. */
   readonly why: string
 }
@@ -59,11 +60,12 @@ export function usable(destination: Destination, { node, zone }: Place): Usable 
 
 /** What the node does with a connection; `side` says which of its addresses it goes to. */
 export function verdict(destination: Destination, { cluster, local, anywhere }: Usable, side: Side): Verdict {
-  if (!anywhere) return { action: 'REJECT', why: lack(destination) }
+  if (!anywhere) return { action: 'REJECT', reason: 'no endpoints', why: lack(destination) }
   const policy = side === 'internal' ? destination.internalPolicy : destination.externalPolicy
   const backends = policy === 'Local' ? local : cluster
   if (backends.length > 0) return { action: 'forward', backends }
-  return { action: 'DROP', why: `${side}TrafficPolicy is Local, and no usable endpoint is on this node` }
+  const why = `${side}TrafficPolicy is Local, and no usable endpoint is on this node`
+  return { action: 'DROP', reason: 'no local endpoints', why }
 }
 
 function lack({ backends }: Destination): string {

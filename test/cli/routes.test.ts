@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
+import { systemClock } from '../../src/observe/clock.ts'
+import { fakeApiServer } from '../helpers/followed-apiserver.ts'
 import { run } from '../helpers/shell.ts'
 
 const manifests = `
@@ -185,3 +187,35 @@ t.test('mistakes of the command line', async t => {
   })
   t.match(await run(['routes', 'list', '-manifests', '/nonexistent']), { code: 1, err: /cannot read the manifests/ })
 })
+
+t.test('from an API server, as kubectl finds it', async t => {
+  const api = await fakeApiServer(t)
+  const metadata = { name: 'web', namespace: 'shop' }
+  api.put('Service', { metadata, spec: { clusterIP: '10.96.0.20', ports: [{ port: 80 }] } })
+  api.put('Node', { metadata: { name: 'worker-1' } })
+  const file = `${t.testdir({ config: JSON.stringify(kubeconfig(api.url)) })}/config`
+  const list = (env: Record<string, string>, ...more: string[]) =>
+    run(['routes', 'list', '-node', 'worker-1', ...more], { env, clock: systemClock })
+  for (const { code, out } of [
+    await list({ KUBECONFIG: `/nonexistent:${file}` }),
+    await list({}, '-kubeconfig', file),
+  ]) {
+    t.equal(code, 0)
+    t.match(out, /10\.96\.0\.20:80\/TCP +ClusterIP +shop\/web +REJECT: there are no endpoints/)
+  }
+  t.match(await list({}, '-kubeconfig', file, '-context', 'other'), { code: 1, err: /no context "other"/ })
+  api.fail({ kind: 'Node' }, { status: 403, message: 'forbidden' })
+  const { code, err } = await list({ KUBECONFIG: file })
+  t.equal(code, 1)
+  t.match(err, /nodes.*403|403.*nodes/)
+})
+
+function kubeconfig(server: string): unknown {
+  const name = 'test'
+  return {
+    clusters: [{ name, cluster: { server } }],
+    users: [{ name, user: {} }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    'current-context': name,
+  }
+}
