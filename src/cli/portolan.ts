@@ -6,11 +6,12 @@ import { check } from './check.ts'
 import { type Command, Exit, helpText, table } from './command.ts'
 import { plugins } from './plugins.ts'
 import { query } from './query.ts'
+import { routes } from './routes.ts'
 import { serve } from './serve.ts'
 import type { Shell } from './shell.ts'
 import { version } from './version.ts'
 
-const commands: readonly Command[] = [serve, check, query, plugins, version]
+const commands: readonly Command[] = [serve, check, query, routes, plugins, version]
 
 const HELP = new Set(['-h', '-help', '--help'])
 

@@ -3,11 +3,11 @@
  * Sources build them (`trim.ts` turns API JSON into these) and hand them to the ClusterWriter; after that nobody changes them.
  */
 
-export type Kind = 'Namespace' | 'Service' | 'EndpointSlice' | 'Pod'
+export type Kind = 'Namespace' | 'Service' | 'EndpointSlice' | 'Pod' | 'Node'
 
 export interface Meta {
   readonly name: string
-  /** Empty for a Namespace. */
+  /** Empty for a Namespace or Node. */
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
 }
@@ -43,6 +43,36 @@ export interface Service extends Meta {
   readonly publishNotReadyAddresses: boolean
   readonly externalIPs: readonly string[]
   readonly loadBalancerIPs: readonly string[]
+  /** One and the same object (`USUAL_TRAFFIC`) for all services that ask for nothing special, which are nearly all. */
+  readonly traffic: Traffic
+}
+
+export type TrafficPolicy = 'Cluster' | 'Local'
+
+/** How connections to a service's addresses are to be treated: what only routes are made from. */
+export interface Traffic {
+  /** For how many seconds a client keeps its endpoint (`sessionAffinity: ClientIP`); 0 for no affinity. */
+  readonly affinitySeconds: number
+  readonly internalTrafficPolicy: TrafficPolicy
+  readonly externalTrafficPolicy: TrafficPolicy
+  /** CIDR ranges as they are written, without blanks around them. */
+  readonly loadBalancerSourceRanges: readonly string[]
+  /** Those of the `loadBalancerIPs` that the load balancer keeps to itself (`ipMode: Proxy`). */
+  readonly proxyModeIPs: readonly string[]
+  /** 0 where there is none. */
+  readonly healthCheckNodePort: number
+  /** Empty where there is none. */
+  readonly trafficDistribution: string
+}
+
+export const USUAL_TRAFFIC: Traffic = {
+  affinitySeconds: 0,
+  internalTrafficPolicy: 'Cluster',
+  externalTrafficPolicy: 'Cluster',
+  loadBalancerSourceRanges: [],
+  proxyModeIPs: [],
+  healthCheckNodePort: 0,
+  trafficDistribution: '',
 }
 
 export interface EndpointPort {
@@ -56,7 +86,7 @@ export interface Endpoint {
   /** As the API has them; for addressType FQDN they are names. */
   readonly addresses: readonly string[]
   readonly hostname: string
-  /** Absent in the API means ready. */
+  /** Absent in the API means ready, and so with `serving`. */
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
@@ -64,7 +94,16 @@ export interface Endpoint {
   readonly targetName: string
   readonly nodeName: string
   readonly zone: string
+  readonly hints: EndpointHints
 }
+
+/** For whom an endpoint is meant: names of topology zones and of nodes. */
+export interface EndpointHints {
+  readonly forZones: readonly string[]
+  readonly forNodes: readonly string[]
+}
+
+export const NO_HINTS: EndpointHints = { forZones: [], forNodes: [] }
 
 export interface EndpointSlice extends Meta {
   readonly kind: 'EndpointSlice'
@@ -90,11 +129,21 @@ export interface Pod extends Meta {
   readonly nodeName: string
 }
 
-export type ClusterObject = Namespace | Service | EndpointSlice | Pod
+/** Followed only where somebody asks for it: the ClusterRole that CoreDNS has does not let it see nodes. */
+export interface Node extends Meta {
+  readonly kind: 'Node'
+  /** Addresses of type InternalIP, in their order. */
+  readonly internalIPs: readonly string[]
+  /** The `topology.kubernetes.io/zone` label; empty where there is none. */
+  readonly zone: string
+  readonly podCIDRs: readonly string[]
+}
+
+export type ClusterObject = Namespace | Service | EndpointSlice | Pod | Node
 
 export type ObjectOf<K extends Kind> = Extract<ClusterObject, { kind: K }>
 
-/** `namespace/name`; for a Namespace the bare name. */
+/** `namespace/name`; for a Namespace or Node the bare name. */
 export type Key = string
 
 export function keyOf(object: { namespace: string; name: string }): Key {

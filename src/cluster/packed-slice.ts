@@ -2,12 +2,12 @@
  * An EndpointSlice that holds its endpoints as one short text and makes objects of them whenever they are read: a cluster has ten
  * times as many endpoints as anything else, and each is looked at only when something about its service changes.
  */
-import type { Endpoint, EndpointPort, EndpointSlice } from './objects.ts'
+import { type Endpoint, type EndpointHints, type EndpointPort, type EndpointSlice, NO_HINTS } from './objects.ts'
 
 type SliceFields = Omit<EndpointSlice, 'kind'>
 
-/** `[addresses, hostname, flags, targetName, nodeName, zone]`; of one address the text alone. */
-type Packed = readonly [string | readonly string[], string, number, string, string, string]
+/** `[addresses, hostname, flags, targetName, nodeName, zone]`, and hints where there are any; of one address the text alone. */
+type Packed = readonly [string | readonly string[], string, number, string, string, string, EndpointHints?]
 
 const READY = 1
 const SERVING = 2
@@ -70,13 +70,21 @@ export function narrowed(slice: EndpointSlice, search: Search): EndpointSlice {
 }
 
 function pack(endpoint: Endpoint): Packed {
-  const { addresses, hostname, targetName, nodeName, zone } = endpoint
+  const { addresses, hostname, targetName, nodeName, zone, hints } = endpoint
   const flags =
     (endpoint.ready ? READY : 0) | (endpoint.serving ? SERVING : 0) | (endpoint.terminating ? TERMINATING : 0)
-  return [addresses.length === 1 ? addresses[0]! : addresses, hostname, flags, targetName, nodeName, zone]
+  const packed = [
+    addresses.length === 1 ? addresses[0]! : addresses,
+    hostname,
+    flags,
+    targetName,
+    nodeName,
+    zone,
+  ] as const
+  return hints.forZones.length + hints.forNodes.length === 0 ? packed : [...packed, hints]
 }
 
-function unpack([addresses, hostname, flags, targetName, nodeName, zone]: Packed): Endpoint {
+function unpack([addresses, hostname, flags, targetName, nodeName, zone, hints = NO_HINTS]: Packed): Endpoint {
   return {
     addresses: typeof addresses === 'string' ? [addresses] : addresses,
     hostname,
@@ -86,5 +94,6 @@ function unpack([addresses, hostname, flags, targetName, nodeName, zone]: Packed
     targetName,
     nodeName,
     zone,
+    hints,
   }
 }

@@ -6,7 +6,8 @@ export function sameContent(a: ClusterObject, b: ClusterObject): boolean {
   return sameFields(a, b)
 }
 
-function same(a: unknown, b: unknown): boolean {
+/** Tells whether two values of JSON are equal. */
+export function same(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) && Array.isArray(b))

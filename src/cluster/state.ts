@@ -35,6 +35,7 @@ export class ClusterState implements ClusterWriter, ClusterView {
     Service: new Map(),
     EndpointSlice: new Map(),
     Pod: new Map(),
+    Node: new Map(),
   }
   // The lists in both indexes are never edited: a reader may keep the one it got.
   readonly #slices = new Map<Key, readonly EndpointSlice[]>()

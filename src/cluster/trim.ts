@@ -8,19 +8,25 @@ import { Fields } from './fields.ts'
 import { intern } from './intern.ts'
 import {
   type Endpoint,
+  type EndpointHints,
   type EndpointPort,
   type EndpointSlice,
   type Kind,
   keyOf,
   type Meta,
   type Namespace,
+  NO_HINTS,
+  type Node,
   type ObjectOf,
   type Pod,
   type Protocol,
   type Service,
   type ServicePort,
+  type Traffic,
+  USUAL_TRAFFIC,
 } from './objects.ts'
 import { PackedSlice } from './packed-slice.ts'
+import { same } from './same.ts'
 
 /** Which object could not be used, and why. Name and namespace are empty where they could not be read. */
 export interface Problem {
@@ -55,6 +61,7 @@ const trimmers: { readonly [K in Kind]: (json: Fields) => ObjectOf<K> } = {
   Service: trimService,
   EndpointSlice: trimEndpointSlice,
   Pod: trimPod,
+  Node: trimNode,
 }
 
 function trimNamespace(json: Fields): Namespace {
@@ -74,6 +81,7 @@ function trimService(json: Fields): Service {
   if (!addresses.every(isAddress)) spec.refuse(given.length > 0 ? 'clusterIPs' : 'clusterIP', 'IP addresses or None')
   const externalIPs = spec.texts('externalIPs').map(unpadded)
   if (!externalIPs.every(isAddress)) spec.refuse('externalIPs', 'IP addresses')
+  const ingress = json.child('status').child('loadBalancer').children('ingress').flatMap(trimIngress)
   if (external && !spec.text('externalName')) spec.refuse('externalName', 'a domain name')
   return {
     kind: 'Service',
@@ -86,13 +94,42 @@ function trimService(json: Fields): Service {
     selector: spec.map('selector'),
     publishNotReadyAddresses: spec.flag('publishNotReadyAddresses') ?? false,
     externalIPs,
-    loadBalancerIPs: json
-      .child('status')
-      .child('loadBalancer')
-      .children('ingress')
-      .map(ingress => trimAddress(ingress, 'ip'))
-      .filter(ip => ip !== ''),
+    loadBalancerIPs: ingress.map(({ ip }) => ip),
+    traffic: trimTraffic(
+      spec,
+      ingress.flatMap(({ ip, proxied }) => (proxied ? ip : [])),
+    ),
   }
+}
+
+const ipModes = ['VIP', 'Proxy'] as const
+
+/** The entries of a load balancer that have an address; others have a hostname. */
+function trimIngress(json: Fields): { readonly ip: string; readonly proxied: boolean }[] {
+  const ip = trimAddress(json, 'ip')
+  return ip === '' ? [] : [{ ip, proxied: json.oneOf('ipMode', ipModes, 'VIP') === 'Proxy' }]
+}
+
+const affinities = ['None', 'ClientIP'] as const
+const policies = ['Cluster', 'Local'] as const
+const threeHours = 10_800
+const oneDay = 86_400
+
+function trimTraffic(spec: Fields, proxyModeIPs: readonly string[]): Traffic {
+  const sticky = spec.oneOf('sessionAffinity', affinities, 'None') === 'ClientIP'
+  const clientIP = spec.child('sessionAffinityConfig').child('clientIP')
+  const ranges = spec.texts('loadBalancerSourceRanges').map(range => range.trim())
+  if (!ranges.every(isRange)) spec.refuse('loadBalancerSourceRanges', 'CIDR ranges')
+  const traffic = {
+    affinitySeconds: sticky ? (clientIP.integer('timeoutSeconds', 1, oneDay) ?? threeHours) : 0,
+    internalTrafficPolicy: spec.oneOf('internalTrafficPolicy', policies, 'Cluster'),
+    externalTrafficPolicy: spec.oneOf('externalTrafficPolicy', policies, 'Cluster'),
+    loadBalancerSourceRanges: ranges,
+    proxyModeIPs,
+    healthCheckNodePort: spec.integer('healthCheckNodePort', 0, 65535) ?? 0,
+    trafficDistribution: spec.text('trafficDistribution', ''),
+  }
+  return same(traffic, USUAL_TRAFFIC) ? USUAL_TRAFFIC : traffic
 }
 
 const protocols: readonly Protocol[] = ['TCP', 'UDP', 'SCTP']
@@ -144,17 +181,22 @@ function trimEndpoint(json: Fields, addressType: EndpointSlice['addressType']): 
   const addresses = json.texts('addresses').map(unpadded)
   if (!addresses.every(addressTests[addressType])) json.refuse('addresses', `${addressType} addresses`)
   const conditions = json.child('conditions')
-  const ready = conditions.flag('ready') ?? true
   return {
     addresses,
     hostname: json.text('hostname', ''),
-    ready,
-    serving: conditions.flag('serving') ?? ready,
+    ready: conditions.flag('ready') ?? true,
+    serving: conditions.flag('serving') ?? true,
     terminating: conditions.flag('terminating') ?? false,
     targetName: json.child('targetRef').text('name', ''),
     nodeName: json.text('nodeName', ''),
     zone: json.text('zone', ''),
+    hints: json.has('hints') ? trimHints(json.child('hints')) : NO_HINTS,
   }
+}
+
+function trimHints(json: Fields): EndpointHints {
+  const names = (field: string) => json.children(field).map(entry => entry.text('name', ''))
+  return { forZones: names('forZones'), forNodes: names('forNodes') }
 }
 
 function trimPod(json: Fields): Pod {
@@ -170,6 +212,24 @@ function trimPod(json: Fields): Pod {
     terminating: json.child('metadata').has('deletionTimestamp'),
     hostNetwork: spec.flag('hostNetwork') ?? false,
     nodeName: intern(spec.text('nodeName', '')),
+  }
+}
+
+function trimNode(json: Fields): Node {
+  const named = trimNamed(json, subdomain)
+  const addresses = json.child('status').children('addresses')
+  const spec = json.child('spec')
+  const podCIDRs = spec.texts('podCIDRs')
+  return {
+    kind: 'Node',
+    ...named,
+    namespace: '',
+    internalIPs: addresses
+      .filter(entry => entry.text('type') === 'InternalIP')
+      .map(entry => trimAddress(entry, 'address'))
+      .filter(ip => ip !== ''),
+    zone: named.labels['topology.kubernetes.io/zone'] ?? '',
+    podCIDRs: podCIDRs.length > 0 ? podCIDRs : [spec.text('podCIDR', '')].filter(range => range !== ''),
   }
 }
 
@@ -219,6 +279,12 @@ function trimLabels(meta: Fields): Meta['labels'] {
 function trimAddress(json: Fields, field: string): string {
   const ip = unpadded(json.text(field, ''))
   return ip === '' || isAddress(ip) ? ip : json.refuse(field, 'an IP address')
+}
+
+function isRange(text: string): boolean {
+  const [address = '', length = '', ...rest] = text.split('/')
+  const longest = isIPv4(unpadded(address)) ? 32 : 128
+  return rest.length === 0 && isAddress(unpadded(address)) && /^\d{1,3}$/.test(length) && Number(length) <= longest
 }
 
 // The API server takes IPv4 addresses with leading zeros and, as kube-proxy does, reads them as decimal.

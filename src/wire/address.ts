@@ -41,6 +41,15 @@ export function ipv4Bits(text: string): number | undefined {
   return dots === 3 && octet >= 0 ? (bits << 8) | octet : undefined
 }
 
+/**
+ * The one spelling of an address (RFC 5952), so that spellings can be compared; a text that is no address comes back as it is. An
+ * IPv4-mapped IPv6 address is the IPv4 address it stands for.
+ */
+export function canonicalAddress(text: string): string {
+  if (ipv4Bits(text) !== undefined || !ipaddr.isValid(text)) return text
+  return ipaddr.process(text).toString()
+}
+
 /** The record type that carries an address of so many octets. */
 export function addressType(octets: Uint8Array): number {
   return octets.length === 4 ? Type.A : Type.AAAA

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Kind } from '../../src/cluster/objects.ts'
+import { type Kind, NO_HINTS, USUAL_TRAFFIC } from '../../src/cluster/objects.ts'
 import { describe, trim } from '../../src/cluster/trim.ts'
 
 const metadata = { name: 'web', namespace: 'shop' }
@@ -19,6 +19,76 @@ t.test('trim: a service has the defaults of the API server', async t => {
     publishNotReadyAddresses: false,
     externalIPs: [],
     loadBalancerIPs: [],
+    traffic: USUAL_TRAFFIC,
+  })
+})
+
+t.test('trim: how connections are to be treated', async t => {
+  const trafficOf = (spec: object, ingress: object[] = []) =>
+    trim('Service', { metadata, spec, status: { loadBalancer: { ingress } } }).object?.traffic
+  t.equal(trafficOf({}), USUAL_TRAFFIC, 'shared')
+  const usual = { sessionAffinity: 'None', internalTrafficPolicy: 'Cluster', externalTrafficPolicy: 'Cluster' }
+  t.equal(trafficOf({ ...usual, healthCheckNodePort: 0 }, [{ ip: '192.0.2.1' }]), USUAL_TRAFFIC)
+  t.same(
+    trafficOf(
+      {
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
+        internalTrafficPolicy: 'Local',
+        externalTrafficPolicy: 'Local',
+        loadBalancerSourceRanges: [' 192.0.2.0/24', 'fd00::/8 '],
+        healthCheckNodePort: 30_001,
+        trafficDistribution: 'PreferClose',
+      },
+      [{ ip: '192.0.2.1' }, { ip: '192.0.2.2', ipMode: 'Proxy' }, { hostname: 'lb.test', ipMode: 'Proxy' }],
+    ),
+    {
+      affinitySeconds: 60,
+      internalTrafficPolicy: 'Local',
+      externalTrafficPolicy: 'Local',
+      loadBalancerSourceRanges: ['192.0.2.0/24', 'fd00::/8'],
+      proxyModeIPs: ['192.0.2.2'],
+      healthCheckNodePort: 30_001,
+      trafficDistribution: 'PreferClose',
+    },
+  )
+  t.match(trafficOf({ sessionAffinity: 'ClientIP' }), { affinitySeconds: 10_800 })
+})
+
+t.test('trim: for whom endpoints are meant', async t => {
+  const hints = { forZones: [{ name: 'a' }, { name: 'b' }], forNodes: [{ name: 'n' }] }
+  const endpoints = [
+    { addresses: ['10.0.0.1'], hints },
+    { addresses: ['10.0.0.2'], hints: { forZones: [] } },
+  ]
+  t.match(trim('EndpointSlice', { metadata, endpoints }).object?.endpoints, [
+    { hints: { forZones: ['a', 'b'], forNodes: ['n'] } },
+    { hints: NO_HINTS },
+  ])
+})
+
+t.test('trim: a node', async t => {
+  const addresses = [
+    { type: 'Hostname', address: 'n1' },
+    { type: 'InternalIP', address: '172.18.0.1' },
+    { type: 'InternalIP', address: 'fd00:18::1' },
+    { type: 'ExternalIP', address: '203.0.113.1' },
+  ]
+  const labels = { 'topology.kubernetes.io/zone': 'z' }
+  const spec = { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24', 'fd00:244::/64'] }
+  t.same(trim('Node', { metadata: { name: 'n1.test', labels }, spec, status: { addresses } }).object, {
+    kind: 'Node',
+    name: 'n1.test',
+    namespace: '',
+    labels,
+    internalIPs: ['172.18.0.1', 'fd00:18::1'],
+    zone: 'z',
+    podCIDRs: ['10.244.0.0/24', 'fd00:244::/64'],
+  })
+  t.match(trim('Node', { metadata: { name: 'n' }, spec: { podCIDR: '10.0.0.0/24' } }).object, {
+    internalIPs: [],
+    zone: '',
+    podCIDRs: ['10.0.0.0/24'],
   })
 })
 
@@ -74,7 +144,8 @@ t.test('trim: the conditions of an endpoint', async t => {
     [undefined, true, true, false],
     [null, true, true, false],
     [{ ready: null }, true, true, false],
-    [{ ready: false }, false, false, false],
+    [{ ready: false }, false, true, false],
+    [{ ready: false, serving: false }, false, false, false],
     [{ ready: false, serving: true, terminating: true }, false, true, true],
   ]
   for (const [conditions, ready, serving, terminating] of cases) {
@@ -158,6 +229,10 @@ t.test('trim: a pod keeps its addresses, phase and node', async t => {
 })
 
 t.test('trim: what does not parse is a named problem', async t => {
+  for (const range of ['192.0.2.1', '192.0.2.0/33', 'fd00::/129', '/8', '10.0.0.0/8/8', 'x/8', '10.0.0.0/']) {
+    const { problem } = trim('Service', { metadata, spec: { loadBalancerSourceRanges: [range] } })
+    t.match(problem?.message, /^spec.loadBalancerSourceRanges must be CIDR ranges/, range)
+  }
   const label = 'a DNS label: at most 63 lower-case letters, digits and hyphens'
   const cases: [kind: Kind, json: unknown, problem: string][] = [
     ['Service', undefined, 'Service (no name): the object must be a mapping, got undefined'],

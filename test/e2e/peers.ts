@@ -17,6 +17,7 @@ const files = {
   etcd: 'etcd',
   apiserver: 'kube-apiserver',
   controllerManager: 'kube-controller-manager',
+  kubeProxy: 'kube-proxy',
 }
 
 export type PeerName = keyof typeof files
@@ -71,6 +72,7 @@ const builders: Readonly<Record<PeerName, Builder>> = {
   etcd: (work, target) => build(work, target, 'go.etcd.io/etcd/server/v3', versions.etcd),
   apiserver: (work, target) => buildKubernetes(work, target, files.apiserver),
   controllerManager: (work, target) => buildKubernetes(work, target, files.controllerManager),
+  kubeProxy: (work, target) => buildKubernetes(work, target, files.kubeProxy),
 }
 
 async function buildKubernetes(work: string, target: string, program: string): Promise<void> {

@@ -9,16 +9,18 @@ import {
   type Kind,
   keyOf,
   type Namespace,
+  type Node,
   type ObjectOf,
   type Pod,
   type Service,
+  type TrafficPolicy,
 } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { describe, trim } from '../../src/cluster/trim.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-export const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
+export const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod', 'Node']
 
 export interface ServiceSpec {
   /** Cluster addresses, or 'None' for a headless service. */
@@ -33,19 +35,45 @@ export interface ServiceSpec {
   readonly publishNotReadyAddresses?: boolean
   readonly externalIPs?: readonly string[]
   readonly loadBalancerIPs?: readonly string[]
+  /** Those of them with `ipMode: Proxy`. */
+  readonly proxyModeIPs?: readonly string[]
+  /** Gives `sessionAffinity: ClientIP`. */
+  readonly affinitySeconds?: number
+  readonly internalTrafficPolicy?: TrafficPolicy
+  readonly externalTrafficPolicy?: TrafficPolicy
+  readonly loadBalancerSourceRanges?: readonly string[]
+  readonly healthCheckNodePort?: number
+  readonly trafficDistribution?: string
 }
 
 export function service(key: string, spec: ServiceSpec = {}): Service {
-  const { ip, ports = [], labels, loadBalancerIPs = [], externalName, ...rest } = spec
+  const {
+    ip,
+    ports = [],
+    labels,
+    loadBalancerIPs = [],
+    proxyModeIPs = [],
+    externalName,
+    affinitySeconds,
+    ...rest
+  } = spec
   return trimmed('Service', {
     metadata: { ...named(key), labels },
     spec: {
       ...(externalName === undefined ? {} : { type: 'ExternalName', externalName }),
       ...(typeof ip === 'string' ? { clusterIP: ip } : { clusterIPs: ip }),
       ports: ports.map(portOf),
+      ...(affinitySeconds && {
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: affinitySeconds } },
+      }),
       ...rest,
     },
-    status: { loadBalancer: { ingress: loadBalancerIPs.map(ip => ({ ip })) } },
+    status: {
+      loadBalancer: {
+        ingress: loadBalancerIPs.map(ip => ({ ip, ipMode: proxyModeIPs.includes(ip) ? 'Proxy' : undefined })),
+      },
+    },
   })
 }
 
@@ -62,6 +90,8 @@ export type EndpointSpec =
       readonly terminating?: boolean
       readonly node?: string
       readonly zone?: string
+      readonly forZones?: readonly string[]
+      readonly forNodes?: readonly string[]
     }
 
 export interface SliceSpec {
@@ -123,6 +153,13 @@ export function pod(key: string, ip: string | readonly string[], spec: PodSpec =
   })
 }
 
+export function node(name: string, internalIPs: readonly string[] = [], zone?: string): Node {
+  return trimmed('Node', {
+    metadata: { name, labels: zone === undefined ? {} : { 'topology.kubernetes.io/zone': zone } },
+    status: { addresses: internalIPs.map(address => ({ type: 'InternalIP', address })) },
+  })
+}
+
 export function namespace(name: string, labels: Labels = {}): Namespace {
   return trimmed('Namespace', { metadata: { name, labels } })
 }
@@ -180,7 +217,7 @@ function addressTypeOf(endpoint: EndpointSpec | undefined): EndpointSlice['addre
 }
 
 function endpointOf(spec: EndpointSpec): Record<string, unknown> {
-  const { ip, hostname, target, ready, serving, terminating, node, zone } =
+  const { ip, hostname, target, ready, serving, terminating, node, zone, forZones, forNodes } =
     typeof spec === 'string' ? { ip: spec } : spec
   return {
     addresses: [ip].flat(),
@@ -189,5 +226,9 @@ function endpointOf(spec: EndpointSpec): Record<string, unknown> {
     targetRef: target === undefined ? undefined : { kind: 'Pod', name: target },
     nodeName: node,
     zone,
+    hints:
+      forZones || forNodes
+        ? { forZones: forZones?.map(name => ({ name })), forNodes: forNodes?.map(name => ({ name })) }
+        : undefined,
   }
 }

@@ -67,6 +67,7 @@ const paths: Readonly<Record<string, Kind>> = {
   '/api/v1/services': 'Service',
   '/apis/discovery.k8s.io/v1/endpointslices': 'EndpointSlice',
   '/api/v1/pods': 'Pod',
+  '/api/v1/nodes': 'Node',
 }
 
 export class FakeApiServer {

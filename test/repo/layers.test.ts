@@ -31,7 +31,7 @@ const doorways: Readonly<Record<string, RegExp>> = {
   'lru-cache': /^src\/plugins\/cache\//,
   pino: /^src\/observe\//,
   'prom-client': /^src\/observe\//,
-  yaml: /^src\/(sources|plugins\/prometheus)\//,
+  yaml: /^src\/(sources|plugins\/prometheus|cli)\//,
 }
 
 /** Names that say nothing of what is inside. */

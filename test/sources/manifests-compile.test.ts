@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parse } from 'yaml'
 import { Fields } from '../../src/cluster/fields.ts'
-import { keyOf } from '../../src/cluster/objects.ts'
+import { keyOf, NO_HINTS } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { allocate, parsePools, suffixes } from '../../src/sources/manifests/allocate.ts'
 import { compile } from '../../src/sources/manifests/compile.ts'
@@ -114,8 +114,34 @@ t.test('manifests: StatefulSets, ReplicaSets, DaemonSets', async t => {
     { addresses: ['172.18.0.1'], nodeName: 'n1', zone: 'z-n1' },
     { addresses: ['172.18.0.2'], nodeName: 'n2', zone: 'z-n2' },
   ])
+  t.match(state.get('Node', 'n1'), { internalIPs: ['172.18.0.1'], zone: 'z-n1' })
   t.match(pods(compiled([manifest('DaemonSet', 'a', 'spec: { template: {} }')])), [/^default\/a-\w{5}$/])
   t.same(pods(compiled([manifest('Deployment', 'a', 'spec: { replicas: 0 }')])), [])
+})
+
+t.test('manifests: endpoints are meant for whom the controller would say', async t => {
+  const pod = (name: string, node: string) =>
+    manifest('Pod', name, `{ metadata: { labels: { app: web } }, spec: { nodeName: ${node} } }`)
+  const hints = (distribution: string) =>
+    endpoints(
+      compiled([
+        manifest('Node', 'n1', 'metadata: { labels: { topology.kubernetes.io/zone: z1 } }'),
+        manifest('Node', 'n2', ''),
+        manifest('Service', 'web', `spec: { selector: { app: web }, trafficDistribution: ${distribution} }`),
+        pod('a', 'n1'),
+        pod('b', 'n2'),
+      ]),
+      'default/web',
+    ).map(({ hints }) => hints)
+  t.same(hints('PreferClose'), [
+    { forZones: ['z1'], forNodes: [] },
+    { forZones: [], forNodes: [] },
+  ])
+  t.same(hints('PreferSameNode'), [
+    { forZones: ['z1'], forNodes: ['n1'] },
+    { forZones: [], forNodes: ['n2'] },
+  ])
+  t.same(hints('null'), [NO_HINTS, NO_HINTS])
 })
 
 t.test('manifests: an export of a running cluster is not expanded again', async t => {

@@ -28,16 +28,20 @@ const places: Readonly<Record<Kind, Pick<Resource, 'plural' | 'group' | 'path'>>
     path: '/apis/discovery.k8s.io/v1/endpointslices',
   },
   Pod: { plural: 'pods', group: '', path: '/api/v1/pods' },
+  Node: { plural: 'nodes', group: '', path: '/api/v1/nodes' },
 }
 
 /** Pods that have ended keep their address in the API, which somebody else may have by then (CoreDNS asks with the same selector). */
 const livePods = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'
 
 export function resourceOf(kind: Kind, { labels = '', namespaceLabels = '' }: Selectors): Resource {
+  const labelSelector = { Namespace: namespaceLabels, Service: labels, EndpointSlice: labels, Pod: labels, Node: '' }[
+    kind
+  ]
   return {
     kind,
     ...places[kind],
-    labelSelector: kind === 'Namespace' ? namespaceLabels : labels,
+    labelSelector,
     fieldSelector: kind === 'Pod' ? livePods : '',
   }
 }

@@ -62,11 +62,6 @@ export function allocate(pool: Pool, names: Iterable<string>, taken: ReadonlySet
   return new Map([...slots].map(([name, slot]) => [name, address(slot)]))
 }
 
-/** The one spelling (RFC 5952) of an address, so that spellings can be compared. */
-export function canonical(address: string): string {
-  return ipaddr.isValid(address) ? ipaddr.parse(address).toString() : address
-}
-
 /** Five letters for each name, as the API server's random suffixes look; no two alike. */
 export function suffixes(names: Iterable<string>): Map<string, string> {
   const letters = 'bcdfghjklmnpqrstvwxz2456789'

@@ -4,7 +4,7 @@ import type { PortolanError } from '../../errors.ts'
 import type { Pool } from './allocate.ts'
 import { SelectablePods, slicesFromEndpoints, slicesFromPods } from './endpoints.ts'
 import { expand } from './expand.ts'
-import { addressPods, type PodPlan, readNode, readPod } from './pods.ts'
+import { addressPods, type PodPlan, readPod } from './pods.ts'
 import { Problems, trimOrThrow } from './problems.ts'
 import type { Manifest } from './read.ts'
 import { type Item, ofKind, select } from './select.ts'
@@ -29,7 +29,7 @@ export function compile(manifests: Iterable<Manifest>, pools: Pools): Compiled {
   const each = <T>(items: readonly Item[], step: (item: Item) => T): T[] =>
     items.flatMap(item => problems.attempt(item, () => [step(item)]) ?? [])
 
-  const nodes = new Map(each(ofKind(items, 'Node'), item => [item.name, readNode(item)]))
+  const nodes = new Map(each(ofKind(items, 'Node'), ({ name, fields }) => [name, trimOrThrow('Node', fields.json)]))
   const planned = each(expand(items, problems), item => readPod(item, nodes))
   const pods = addressPods(planned, pools.pod)
   const supported = pools.service.map(({ family }) => family)
@@ -44,6 +44,7 @@ export function compile(manifests: Iterable<Manifest>, pools: Pools): Compiled {
     ...slices,
     ...missingSlices(services, slices, new Map(mirrors), pods),
     ...pods.map(({ pod }) => pod),
+    ...nodes.values(),
   ]
   const namespaces = each(ofKind(items, 'Namespace'), ({ fields }) => trimOrThrow('Namespace', fields.json))
   return { objects: [...withImplied(namespaces, objects), ...objects], problems: problems.found }
@@ -66,7 +67,12 @@ function missingSlices(
 /** The given namespaces, those that must exist because something is in them, and those that every cluster has. */
 function withImplied(namespaces: readonly Namespace[], objects: readonly ClusterObject[]): Namespace[] {
   const given = new Map(namespaces.map(namespace => [namespace.name, namespace]))
-  const names = new Set([...given.keys(), 'default', 'kube-system', ...objects.map(({ namespace }) => namespace)])
+  const names = new Set([
+    ...given.keys(),
+    'default',
+    'kube-system',
+    ...objects.flatMap(({ namespace }) => namespace || []),
+  ])
   return [...names].map(name => {
     const { labels } = given.get(name) ?? {}
     // The API server puts this label on every namespace.

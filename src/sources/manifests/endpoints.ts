@@ -5,7 +5,14 @@
 import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { type Labels, matchesLabels } from '../../cluster/labels.ts'
-import type { Endpoint, EndpointPort, EndpointSlice, Service } from '../../cluster/objects.ts'
+import {
+  type Endpoint,
+  type EndpointHints,
+  type EndpointPort,
+  type EndpointSlice,
+  NO_HINTS,
+  type Service,
+} from '../../cluster/objects.ts'
 import { PackedSlice } from '../../cluster/packed-slice.ts'
 import { type Family, suffixes } from './allocate.ts'
 import { addressesOf, type PodPlan } from './pods.ts'
@@ -73,8 +80,18 @@ function endpointOf(service: Service, plan: PodPlan, family: Family): Endpoint[]
       targetName: pod.name,
       nodeName: pod.nodeName,
       zone,
+      hints: hintsOf(service, zone, pod.nodeName),
     },
   ]
+}
+
+const zonal = ['PreferClose', 'PreferSameZone', 'PreferSameNode']
+
+/** What the controller writes for a `trafficDistribution`: an endpoint is meant for its own zone, or for its own node. */
+function hintsOf({ traffic: { trafficDistribution } }: Service, zone: string, node: string): EndpointHints {
+  if (!zonal.includes(trafficDistribution)) return NO_HINTS
+  const forNodes = trafficDistribution === 'PreferSameNode' && node !== '' ? [node] : []
+  return { forZones: zone === '' ? [] : [zone], forNodes }
 }
 
 function sliceOf(

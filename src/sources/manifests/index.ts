@@ -29,7 +29,7 @@ export interface ManifestsOptions {
   readonly log?: Pick<Logger, 'info' | 'error'>
 }
 
-const kinds: readonly Kind[] = ['Namespace', 'EndpointSlice', 'Pod', 'Service']
+const kinds: readonly Kind[] = ['Namespace', 'Node', 'EndpointSlice', 'Pod', 'Service']
 
 /**
  * Throws a PortolanError for a bad range. `follow` rejects with one if the path cannot be read, and, where changes are not

@@ -1,8 +1,9 @@
-/** Reads pods and nodes as far as endpoints need them, and gives pods without an address one of the pod range. */
+/** Reads pods as far as endpoints need them, and gives pods without an address one of the pod range. */
 import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
-import { keyOf, type Pod, type Protocol } from '../../cluster/objects.ts'
-import { allocate, canonical, type Family, type Pool } from './allocate.ts'
+import { keyOf, type Node, type Pod, type Protocol } from '../../cluster/objects.ts'
+import { canonicalAddress } from '../../wire/address.ts'
+import { allocate, type Family, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
 
@@ -22,19 +23,6 @@ export interface PodPlan {
   readonly zone: string
 }
 
-export interface Node {
-  readonly zone: string
-  readonly addresses: readonly string[]
-}
-
-export function readNode({ fields }: Item): Node {
-  const addresses = fields.child('status').children('addresses')
-  return {
-    zone: fields.child('metadata').map('labels')['topology.kubernetes.io/zone'] ?? '',
-    addresses: addresses.filter(entry => entry.text('type') === 'InternalIP').map(entry => entry.text('address', '')),
-  }
-}
-
 /** What a status leaves out counts as running and ready; what it says is kept. */
 export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>): PodPlan {
   const spec = fields.child('spec')
@@ -45,7 +33,7 @@ export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>): Pod
   const node = nodes.get(given.nodeName)
   const onHost = given.hostNetwork && given.podIPs.length === 0
   return {
-    pod: onHost && node ? { ...given, podIPs: node.addresses } : given,
+    pod: onHost && node ? { ...given, podIPs: node.internalIPs } : given,
     ready: condition ? condition.text('status') === 'True' : phase === 'Running',
     hostname: spec.text('hostname', ''),
     subdomain: spec.text('subdomain', ''),
@@ -72,7 +60,7 @@ function readPort(json: Fields): ContainerPort {
 
 /** Gives each running pod without an address one of each pool. Throws where a pool is too small. */
 export function addressPods(plans: readonly PodPlan[], pools: readonly Pool[]): PodPlan[] {
-  const taken = new Set(plans.flatMap(({ pod }) => pod.podIPs.map(canonical)))
+  const taken = new Set(plans.flatMap(({ pod }) => pod.podIPs.map(canonicalAddress)))
   const bare = plans
     .filter(({ pod }) => pod.podIPs.length === 0 && pod.phase === 'Running')
     .map(({ pod }) => keyOf(pod))

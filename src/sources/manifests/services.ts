@@ -2,7 +2,8 @@
 import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { keyOf, type Service } from '../../cluster/objects.ts'
-import { allocate, canonical, type Family, type Pool } from './allocate.ts'
+import { canonicalAddress } from '../../wire/address.ts'
+import { allocate, type Family, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
 
@@ -36,7 +37,7 @@ export function readService({ fields }: Item, supported: readonly Family[]): Ser
 
 /** Gives each service the addresses that it lacks; the ones it has stay. Throws where a pool is too small. */
 export function addressServices(plans: readonly ServicePlan[], pools: readonly Pool[]): ServicePlan[] {
-  const taken = new Set(plans.flatMap(({ service }) => service.clusterIPs.map(canonical)))
+  const taken = new Set(plans.flatMap(({ service }) => service.clusterIPs.map(canonicalAddress)))
   const addresses = pools.map(pool => {
     const lacking = plans.filter(
       ({ service, families }) => needsAddress(service) && lacks(service, families, pool.family),

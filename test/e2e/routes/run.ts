@@ -1,0 +1,237 @@
+/**
+ * Compares the iptables rules that portolan renders with those of the real kube-proxy on the same real kube-apiserver: first for services
+ * that have every field, with each set of flags, then for clusters that chance makes while one kube-proxy follows them. All of it runs
+ * in a network namespace of its own, after real packets have passed through our rules. Run by `npm run test:routes`, as root; `--help`
+ * tells the options.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { Node } from '../../../src/cluster/objects.ts'
+import { ClusterState } from '../../../src/cluster/state.ts'
+import { PortolanError } from '../../../src/errors.ts'
+import { systemClock } from '../../../src/observe/clock.ts'
+import { logger } from '../../../src/observe/logger.ts'
+import { metrics } from '../../../src/observe/metrics.ts'
+import { renderIptables } from '../../../src/routes/render/iptables.ts'
+import { renderNftables } from '../../../src/routes/render/nftables.ts'
+import type { Family } from '../../../src/routes/route.ts'
+import type { RenderOptions } from '../../../src/routes/setting.ts'
+import { RouteTable } from '../../../src/routes/table.ts'
+import { apiserverSource } from '../../../src/sources/apiserver/index.ts'
+import { chance } from '../../wire/random.ts'
+import { type ControlPlane, startControlPlane } from '../control-plane.ts'
+import { findPeers } from '../peers.ts'
+import { everyField } from './every-field.ts'
+import { startKubeProxy } from './kube-proxy.ts'
+import { addInterface, inNamespace, isInside, loaded, missing, refusedByNft, run, tools } from './namespace.ts'
+import { checkPackets } from './packets.ts'
+import { namespaceObject, nodeIPs, nodes, podRanges, zones } from './plan.ts'
+import { RandomCluster } from './random-cluster.ts'
+import { differences, parseSaved } from './saved-rules.ts'
+
+const usage = `usage: npm run test:routes -- [options]
+  --packets    only send packets through our rules, which needs neither kube-proxy nor an API server
+  --random N   how many random clusters to compare (default 10)
+  --seed N     makes the same random clusters again
+  --show N     how many differences to print (default 10)
+`
+
+const programs = ['etcd', 'apiserver', 'kubeProxy'] as const
+/** How soon kube-proxy must have what it was told. */
+const patienceMs = 20_000
+
+const { values: given } = parseArgs({
+  options: {
+    packets: { type: 'boolean', default: false },
+    random: { type: 'string', default: '10' },
+    seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
+    show: { type: 'string', default: '10' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+const totals = { passed: 0, failed: 0 }
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`)
+}
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  if (isInside()) process.once(signal, () => process.exit(code))
+}
+process.exit(given.help ? help() : isInside() ? await testAll() : await start())
+
+function help(): number {
+  say(usage)
+  return 0
+}
+
+/** In the first namespace nothing is done but to look whether there is all that is needed. */
+async function start(): Promise<number> {
+  const reason = missing() ?? (given.packets ? undefined : await findPeers(programs, say))
+  if (typeof reason !== 'string') return inNamespace()
+  say(`no comparison: ${reason}`)
+  say('0 passed, 0 failed, 1 skipped')
+  return 0
+}
+
+interface Variant {
+  readonly name: string
+  readonly flags: readonly string[]
+  readonly options: Omit<RenderOptions, 'family' | 'node'>
+}
+
+function variants(): readonly [Variant, ...Variant[]] {
+  const ranges = ['192.168.77.0/24', '127.0.0.0/8', 'fd00:77::/64']
+  return [
+    { name: 'pod ranges', flags: [`--cluster-cidr=${podRanges.join()}`], options: { clusterCIDRs: podRanges } },
+    { name: 'no pod ranges', flags: [], options: {} },
+    { name: 'masquerade all', flags: ['--masquerade-all'], options: { masqueradeAll: true } },
+    {
+      name: 'some node ports',
+      flags: [`--nodeport-addresses=${ranges.join()}`],
+      options: { nodePortAddresses: ranges },
+    },
+    { name: 'primary', flags: ['--nodeport-addresses=primary'], options: { nodePortAddresses: ['primary'] } },
+  ]
+}
+
+function count(passed: boolean): void {
+  if (passed) totals.passed++
+  else totals.failed++
+}
+
+async function testAll(): Promise<number> {
+  // First, since kube-proxy leaves rules behind.
+  await checkPackets((what, wrong) => {
+    say(`${what.padEnd(60)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
+    count(wrong === undefined)
+  })
+  if (!given.packets) await compareAll()
+  say(`${totals.passed} passed, ${totals.failed} failed`)
+  return totals.failed === 0 ? 0 : 1
+}
+
+async function compareAll(): Promise<void> {
+  const peers = await findPeers(programs, say)
+  if (typeof peers === 'string') throw new Error('this was found before')
+  addInterface([`${nodeIPs[0]}/24`, `${nodeIPs[1]}/64`])
+  await using plane = await startControlPlane(peers)
+  await createNode(plane)
+  const { services, objects } = everyField()
+  for (const object of [namespaceObject(), ...objects]) await plane.client.create(object)
+  const stop = new AbortController()
+  const followed = await follow(plane.kubeconfig, stop.signal)
+  const compare = async (title: string, { options }: Variant): Promise<void> => {
+    for (const family of ['IPv4', 'IPv6'] as const) {
+      const { rules, lines } = await settled(followed, family, options)
+      say(`${title.padEnd(24)} ${family} ${lines.length === 0 ? `equal: ${rules} rules` : 'differs'}`)
+      for (const line of lines.slice(0, Number(given.show))) say(`  ${line}`)
+      count(lines.length === 0)
+      // What these do is a matter of packets (`npm run test:routes -- --packets`); here they must load, whatever the cluster.
+      const refusal = refusedByNft(renderNftables(followed.table, { family, node: nodeOf(followed.state), ...options }))
+      if (refusal !== undefined) say(`${title.padEnd(24)} ${family} nft does not load our rules: ${refusal}`)
+      count(refusal === undefined)
+    }
+  }
+  const proxyFor = ({ flags, name }: Variant) => {
+    const log = join(plane.folder, `kube-proxy-${name.replaceAll(' ', '-')}.log`)
+    return startKubeProxy({ path: peers.kubeProxy, kubeconfig: plane.kubeconfig, node: nodes.own, flags, log })
+  }
+  say(`${services} services; missing rules have a -, extra ones a +, misplaced ones a ~`)
+  for (const variant of variants()) {
+    await using _proxy = proxyFor(variant)
+    await compare(variant.name, variant)
+  }
+  say(`random clusters: seed ${given.seed}`)
+  for (const object of objects.toReversed()) await plane.client.remove(object)
+  const [usual] = variants()
+  await using _proxy = proxyFor(usual)
+  const cluster = new RandomCluster(plane.client, chance(Number(given.seed)))
+  for (let i = 1; i <= Number(given.random); i++) {
+    await cluster.change()
+    await compare(`random ${i}`, usual)
+  }
+  stop.abort()
+}
+
+interface Followed {
+  readonly state: ClusterState
+  readonly table: RouteTable
+}
+
+/** The cluster as portolan's own source follows it. */
+async function follow(kubeconfig: string, signal: AbortSignal): Promise<Followed> {
+  const kinds = ['Service', 'EndpointSlice', 'Node'] as const
+  const state = new ClusterState({ kinds })
+  const source = apiserverSource({
+    access: { from: 'kubeconfig', file: kubeconfig },
+    kinds,
+    clock: systemClock,
+    random: Math.random,
+    log: logger({ format: 'text', write: say }),
+    metrics: metrics(),
+    selfCheckMs: 0,
+  })
+  await source.follow(state, signal)
+  const table = new RouteTable()
+  state.follow(table)
+  return { state, table }
+}
+
+/** The differences that stay when both have had their time. */
+async function settled(
+  { state, table }: Followed,
+  family: Family,
+  options: Variant['options'],
+): Promise<{ readonly rules: number; readonly lines: readonly string[] }> {
+  const deadline = performance.now() + patienceMs
+  let wanted = { revision: -1, saved: '' }
+  for (;;) {
+    const node = nodeOf(state)
+    if (wanted.revision !== table.revision) {
+      const text = renderIptables(table, { family, node, accounting: true, ...options })
+      wanted = { revision: table.revision, saved: loaded(text, family) }
+    }
+    const expected = parseSaved(run(`${tools[family]}-save`, []))
+    const lines = differences(expected, parseSaved(wanted.saved))
+    const rules = [...expected.values()].flat().length
+    if (lines.length === 0 || performance.now() > deadline) return { rules, lines }
+    await sleep(100)
+  }
+}
+
+function nodeOf(state: ClusterState): Node {
+  const node = state.get('Node', nodes.own)
+  if (node === undefined) throw new PortolanError('PORTOLAN_E2E_NODE', 'the node was not followed')
+  return node
+}
+
+/** The node that kube-proxy runs on. Its status is patched as one piece. */
+async function createNode({ kubeconfig, folder }: ControlPlane): Promise<void> {
+  const { clusters, users } = JSON.parse(await readFile(kubeconfig, 'utf8'))
+  const ca = await readFile(clusters[0].cluster['certificate-authority'], 'utf8')
+  const send = async (method: string, path: string, type: string, body: unknown): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    const headers = { authorization: `Bearer ${users[0].user.token}`, 'content-type': type }
+    const sent = request(new URL(path, clusters[0].cluster.server), { method, ca, headers }, reply => {
+      reply.resume()
+      resolve(reply.statusCode ?? 0)
+    })
+    sent.once('error', reject)
+    sent.end(JSON.stringify(body))
+    const status = await promise
+    if (status >= 300) throw new PortolanError('PORTOLAN_E2E_NODE', `${method} ${path}: ${status} (${folder})`)
+  }
+  const metadata = { name: nodes.own, labels: { 'topology.kubernetes.io/zone': zones.own } }
+  await send('POST', '/api/v1/nodes', 'application/json', { apiVersion: 'v1', kind: 'Node', metadata })
+  const addresses = nodeIPs.map(address => ({ type: 'InternalIP', address }))
+  await send('PATCH', `/api/v1/nodes/${nodes.own}/status`, 'application/merge-patch+json', { status: { addresses } })
+}
