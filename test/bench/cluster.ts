@@ -40,7 +40,7 @@ export interface Relay extends AsyncDisposable {
 
 /** Starts a control plane and posts the objects to it. Disposing ends it. */
 export async function apiCluster(
-  peers: Peers,
+  peers: Pick<Peers, 'etcd' | 'apiserver'>,
   objects: readonly ApiObject[],
   signal: AbortSignal,
   say: (line: string) => void,
