@@ -1,5 +1,5 @@
 /** What the kernel tells of other processes: the CPU time that they used, the memory that they hold, the packets they lost. Linux only. */
-import { globSync, readFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 
 /** The unit of times in /proc, the same on every architecture that Node runs on. */
 const ticksPerSecond = 100
@@ -25,6 +25,11 @@ export function memory(pid: number): Memory {
     residentMb: sumOver(pid, each => statusMb(each, 'VmRSS')),
     peakMb: sumOver(pid, each => statusMb(each, 'VmHWM')),
   }
+}
+
+/** From now on the most that the process has held is counted anew. Of one's own processes; children are left out. */
+export function resetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5')
 }
 
 /** How many packets the kernel dropped since the UDP sockets on this port were opened, because nobody had read those before. */

@@ -13,6 +13,7 @@ export interface PodSettings {
   readonly apiPort?: number
   /** As in `PodOptions`. */
   readonly options?: readonly string[]
+  readonly rotates?: boolean
 }
 
 /** A token of the server's account, which holds as long as its pod exists in the API. */
@@ -57,14 +58,14 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Starts one with a token of its own. */
-  async startPod({ apiPort = this.plane.port, options = [] }: PodSettings = {}): Promise<Pod & BoundToken> {
+  async startPod({ apiPort = this.plane.port, ...settings }: PodSettings = {}): Promise<Pod & BoundToken> {
     const bound = await this.issueToken()
     const started = await startPod({
       folder: join(this.plane.folder, `pod-${this.#pods}`),
       apiPort,
       account: { token: bound.token, ca: await this.ca() },
       corefile: this.#corefile,
-      ...(options.length > 0 ? { options } : {}),
+      ...settings,
     })
     return { ...started, ...bound }
   }

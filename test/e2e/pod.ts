@@ -44,6 +44,8 @@ export interface PodOptions {
   readonly corefile: string
   /** Lines of the `kubernetes` block that take the place of `pods insecure`. */
   readonly options?: readonly string[]
+  /** Whether `loadbalance` changes the order of records from answer to answer, as it does unless this says no. */
+  readonly rotates?: boolean
 }
 
 export interface Pod extends AsyncDisposable {
@@ -60,7 +62,14 @@ export interface Pod extends AsyncDisposable {
 }
 
 /** Starts the server; whether it is ready is asked separately. Disposing ends it. */
-export async function startPod({ folder, apiPort, account, corefile, options }: PodOptions): Promise<Pod> {
+export async function startPod({
+  folder,
+  apiPort,
+  account,
+  corefile,
+  options = ['pods insecure'],
+  rotates = true,
+}: PodOptions): Promise<Pod> {
   await using stack = new AsyncDisposableStack()
   await mkdir(folder, { recursive: true })
   const upstream = stack.use(await startUpstream())
@@ -72,7 +81,7 @@ export async function startPod({ folder, apiPort, account, corefile, options }: 
     upstream: upstream.port,
   }
   const conf = join(folder, 'Corefile')
-  await writeFile(conf, onLoopback(corefile, ports, options ?? ['pods insecure']))
+  await writeFile(conf, onLoopback(rotates ? corefile : corefile.replace(/^ *loadbalance\n/m, ''), ports, options))
   const volume = new AccountVolume(join(folder, 'serviceaccount'), account)
   const script = stateOfBuilt() === 'fresh' ? built : sources
   const program: Background = stack.use(

@@ -104,9 +104,11 @@ const held: Scenario = {
   name: 'events 10 s late, and all behind them',
   bound: () => 12,
   async run({ relay, cast }) {
-    const names = victimsSeen(cast.victims.length)
+    // One of each kind: a second one behind the first would be held once more.
+    const victims = cast.victims.slice(0, 2)
+    const names = victimsSeen(victims.length)
     relay.fateOf = event => (names.claim(event) ? { holdMs: delayMs } : 'pass')
-    await Promise.all(cast.victims.map(victim => victim.change()))
+    await Promise.all(victims.map(victim => victim.change()))
     return performance.now()
   },
 }
