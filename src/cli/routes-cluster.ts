@@ -8,26 +8,12 @@ import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'
 import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
-import { parseRange } from '../routes/range.ts'
-import type { Family } from '../routes/route.ts'
 import type { RenderOptions } from '../routes/setting.ts'
 import { RouteTable } from '../routes/table.ts'
-import { type Arguments, type Options, usageError } from './arguments.ts'
+import type { Family } from '../wire/range.ts'
+import { parseRange } from '../wire/range.ts'
+import { type Arguments, usageError } from './arguments.ts'
 import type { Shell } from './shell.ts'
-
-export const clusterOptions: Options = {
-  manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
-  kubeconfig: { value: 'FILE', help: 'the cluster that it leads to ($KUBECONFIG, ~/.kube/config)' },
-  context: { value: 'NAME', help: 'of the kubeconfig (its current one)' },
-  node: { value: 'NAME', help: 'as this node sees it' },
-  'cluster-cidr': { value: 'CIDR[,CIDR]', help: "where pods have addresses: kube-proxy's flag, as are the next two" },
-  'masquerade-all': { help: 'all that goes to cluster addresses gets the source of the node' },
-  'nodeport-addresses': {
-    value: 'CIDR[,CIDR]',
-    help: "at which of the node's addresses node ports are, or `primary` (all)",
-  },
-  family: { value: '4|6', help: 'this family alone' },
-}
 
 export interface RoutesCluster {
   readonly state: ClusterState

@@ -1,11 +1,7 @@
 /** How `portolan routes` shows what it found: tables for people, JSON and YAML for programs, with the same facts. */
 import { stringify } from 'yaml'
-import type { Arguments, Options } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import type { Shell } from './shell.ts'
-
-export const outputOption: Options = {
-  output: { value: 'FORM', alias: ['o'], help: 'table, json or yaml (table)' },
-}
 
 /** Writes the facts as the option says, or the text for people. */
 export function show(given: Arguments, { out }: Shell, facts: unknown, text: () => string): void {

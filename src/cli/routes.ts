@@ -2,22 +2,16 @@
 import { hint } from '../corefile/nearest.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import type { Command } from './command.ts'
-import { clusterOptions } from './routes-cluster.ts'
-import { listRoutes } from './routes-list.ts'
-import { lookupRoute } from './routes-lookup.ts'
-import { outputOption } from './routes-output.ts'
-import { renderRoutes } from './routes-render.ts'
-import { simulateRoute } from './routes-simulate.ts'
 import type { Shell } from './shell.ts'
 
 type Verb = (given: Arguments, shell: Shell) => Promise<number>
 
-/** Each with how many words it takes, itself included. */
-const verbs: Readonly<Record<string, readonly [run: Verb, words: number]>> = {
-  list: [listRoutes, 1],
-  lookup: [lookupRoute, 2],
-  render: [renderRoutes, 2],
-  simulate: [simulateRoute, 2],
+/** Each with how many words it takes, itself included. They are loaded when they are asked for: a server needs none of them. */
+const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words: number]>> = {
+  list: [async () => (await import('./routes-list.ts')).listRoutes, 1],
+  lookup: [async () => (await import('./routes-lookup.ts')).lookupRoute, 2],
+  render: [async () => (await import('./routes-render.ts')).renderRoutes, 2],
+  simulate: [async () => (await import('./routes-simulate.ts')).simulateRoute, 2],
 }
 
 export const routes: Command = {
@@ -26,20 +20,30 @@ export const routes: Command = {
   synopsis: 'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables | simulate ADDRESS:PORT[/PROTOCOL]',
   words: 2,
   options: {
-    ...clusterOptions,
+    manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
+    kubeconfig: { value: 'FILE', help: 'the cluster that it leads to ($KUBECONFIG, ~/.kube/config)' },
+    context: { value: 'NAME', help: 'of the kubeconfig (its current one)' },
+    node: { value: 'NAME', help: 'as this node sees it' },
+    'cluster-cidr': { value: 'CIDR[,CIDR]', help: "where pods have addresses: kube-proxy's flag, as are the next two" },
+    'masquerade-all': { help: 'all that goes to cluster addresses gets the source of the node' },
+    'nodeport-addresses': {
+      value: 'CIDR[,CIDR]',
+      help: "at which of the node's addresses node ports are, or `primary` (all)",
+    },
+    family: { value: '4|6', help: 'this family alone' },
     from: { value: 'WHO', help: 'lookup, simulate: who connects: NAMESPACE/POD, an address or a range' },
     clients: { value: 'N', help: 'simulate: how many connect (1000)' },
     'no-jumps': {
       help: "render iptables: without the rules that lead from the kernel's chains, for a node that has them",
     },
-    ...outputOption,
+    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, simulate: table, json or yaml (table)' },
   },
   notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
 \`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
 \`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.`,
   async run(given, shell) {
     const [word] = given.words
-    const verb = word === undefined ? undefined : verbs[word]
+    const verb = word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
     const known = Object.keys(verbs)
     if (verb === undefined) {
       throw usageError(
@@ -48,9 +52,10 @@ export const routes: Command = {
           : `unknown "routes ${word}"${hint(word, known)}`,
       )
     }
-    const [run, words] = verb
+    const [load, words] = verb
     const extra = given.words[words]
     if (extra !== undefined) throw usageError(`"${extra}" is one argument too many`)
+    const run = await load()
     return run(given, shell)
   },
 }

@@ -2,8 +2,8 @@
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '../cluster/objects.ts'
 import { keyOf } from '../cluster/objects.ts'
 import { canonicalAddress } from '../wire/address.ts'
-import { everybody, parseRange } from './range.ts'
-import type { Backend, Destination, Family, Routeless, VirtualAddress } from './route.ts'
+import { everybody, type Family, parseRange } from '../wire/range.ts'
+import type { Backend, Destination, Routeless, VirtualAddress } from './route.ts'
 
 /** Labels that say whose business an object is; both stand on services and on their slices. */
 const proxyName = 'service.kubernetes.io/service-proxy-name'

@@ -3,7 +3,7 @@
  * says in words what the renderers say in rules.
  */
 
-import { holds } from './range.ts'
+import { holds } from '../wire/range.ts'
 import type { Backend, Route } from './route.ts'
 import type { Setting } from './setting.ts'
 import { type Refusal, type Usable, usable, verdict } from './usable.ts'

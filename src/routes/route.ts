@@ -2,9 +2,9 @@
  * What routes are: virtual addresses, and what they lead to. The words and rules are those of kube-proxy 1.34, in whose place (or
  * beside which) a node may use them. How they are found is left to the table, which endpoints a node uses to `usable.ts`.
  */
-import type { EndpointHints, Key, Protocol, TrafficPolicy } from '../cluster/objects.ts'
 
-export type Family = 'IPv4' | 'IPv6'
+import type { EndpointHints, Key, Protocol, TrafficPolicy } from '../cluster/objects.ts'
+import type { Family } from '../wire/range.ts'
 
 export type AddressKind = 'ClusterIP' | 'ExternalIP' | 'LoadBalancer' | 'NodePort'
 

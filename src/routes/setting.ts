@@ -1,9 +1,8 @@
 /** What rules depend on besides the routes: the node that they are for, and what kube-proxy's flags say. */
 import type { Node } from '../cluster/objects.ts'
 import { canonicalAddress } from '../wire/address.ts'
+import { everybody, type Family, holds, parseRange } from '../wire/range.ts'
 import { familyOf } from './compile.ts'
-import { everybody, holds, parseRange } from './range.ts'
-import type { Family } from './route.ts'
 import type { Place } from './usable.ts'
 
 export interface RenderOptions {

@@ -171,6 +171,7 @@ t.test('mistakes of the command line', async t => {
     return err
   }
   t.match(await usage('lisst'), /unknown "routes lisst": did you mean "list"\?/)
+  t.match(await usage('constructor'), /unknown "routes constructor"/)
   t.match(await usage('list more'), /"more" is one argument too many/)
   t.match(await usage('list -node worker-2'), /there is no node "worker-2": did you mean "worker-1"/)
   t.match(await usage('list -family 5'), /-family is 4, 6 or both/)

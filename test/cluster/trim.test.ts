@@ -53,6 +53,8 @@ t.test('trim: how connections are to be treated', async t => {
     },
   )
   t.match(trafficOf({ sessionAffinity: 'ClientIP' }), { affinitySeconds: 10_800 })
+  const unknown = { sessionAffinity: 'Cookie', internalTrafficPolicy: 'Near', externalTrafficPolicy: 'Near' }
+  t.equal(trafficOf(unknown), USUAL_TRAFFIC, 'of a later API')
 })
 
 t.test('trim: for whom endpoints are meant', async t => {

@@ -1,5 +1,5 @@
 /** The rules of one destination, chain by chain, as kube-proxy 1.34 has them. */
-import { holds } from '../range.ts'
+import { holds } from '../../wire/range.ts'
 import { type Backend, type Destination, isExternal, nameOf, type VirtualAddress } from '../route.ts'
 import type { Setting } from '../setting.ts'
 import { usable, verdict } from '../usable.ts'

@@ -3,7 +3,7 @@
  * costs chains, not elements. Others have chains of their own.
  */
 import { hash } from 'node:crypto'
-import { holds } from '../range.ts'
+import { holds } from '../../wire/range.ts'
 import { type Backend, type Destination, isExternal, nameOf, type VirtualAddress } from '../route.ts'
 import type { Setting } from '../setting.ts'
 import { type Usable, usable, verdict } from '../usable.ts'

@@ -1,6 +1,7 @@
 /** Ranges of addresses, as CIDR notation writes them. */
 import ipaddr from 'ipaddr.js'
-import type { Family } from './route.ts'
+
+export type Family = 'IPv4' | 'IPv6'
 
 export interface Range {
   readonly family: Family
@@ -25,6 +26,7 @@ function isWhole(address: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(address) || (ipaddr.IPv6.isValid(address) && !address.includes('%'))
 }
 
+/** Whether it holds each address of its family. */
 export function everybody({ prefix }: Range): boolean {
   return prefix === 0
 }
