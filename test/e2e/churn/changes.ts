@@ -39,7 +39,7 @@ export async function churn(client: ApiClient, seed: number, signal: AbortSignal
       const dueAt = start + (begun++ * 1000) / perSecond
       await sleep(Math.max(0, dueAt - performance.now()))
       while (!signal.aborted && !(await isTaken(change(client, dice)))) refused++
-      taken++
+      if (!signal.aborted) taken++
     }
   }
   await Promise.all(Array.from({ length: writers }, writer))
