@@ -1,13 +1,13 @@
 /**
- * Changes of chance to objects of every kind: what is there one moment has gone the next, or is something else. A change that the API
- * server refuses (there is nothing to delete, the namespace is ending) is counted, and is part of the game.
+ * Changes of chance to objects of every kind: what is there one moment has gone the next, or is something else. Where the API server
+ * refuses one (there is nothing to delete, the namespace is ending), another one takes its place.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Chance, chance } from '../../wire/random.ts'
 import { type ApiClient, type ApiObject, ApiRefusal } from '../api-client.ts'
 import { externalName, namespace, pod, service, slice } from '../objects.ts'
 
-const perSecond = 20
+export const perSecond = 20
 const writers = 8
 /** The first is never deleted, and the others rarely: an end takes some seconds. */
 export const namespaces = Array.from({ length: 8 }, (_, n) => `churn-${n}`)
@@ -38,17 +38,22 @@ export async function churn(client: ApiClient, seed: number, signal: AbortSignal
     while (!signal.aborted) {
       const dueAt = start + (begun++ * 1000) / perSecond
       await sleep(Math.max(0, dueAt - performance.now()))
-      try {
-        await change(client, dice)
-        taken++
-      } catch (error) {
-        if (!(error instanceof ApiRefusal && error.status < 500)) throw error
-        refused++
-      }
+      while (!signal.aborted && !(await isTaken(change(client, dice)))) refused++
+      if (!signal.aborted) taken++
     }
   }
   await Promise.all(Array.from({ length: writers }, writer))
   return { taken, refused }
+}
+
+async function isTaken(change: Promise<void>): Promise<boolean> {
+  return change.then(
+    () => true,
+    error => {
+      if (error instanceof ApiRefusal && error.status < 500) return false
+      throw error
+    },
+  )
 }
 
 /** Each kind of change, as often as its number says, of a hundred. */
