@@ -1,10 +1,20 @@
 /** The Corefiles that both servers are started with, and what is asked of each besides the cluster's names. */
 import type { TypeName } from '../message.ts'
 
-/** What differs between two servers that run the same variant side by side. */
-export interface Place {
-  readonly port: number
+/** The ways to the API server, each of which may do everything. */
+export interface Access {
   readonly kubeconfig: string
+  /** A kubeconfig whose current context leads nowhere; `context` is the one that leads to the API server. */
+  readonly contexts: string
+  readonly context: string
+  readonly url: string
+  /** Files of a client's certificate, of its key, and of the authority of the server's. */
+  readonly tls: readonly [cert: string, key: string, ca: string]
+}
+
+/** What differs between two servers that run the same variant side by side. */
+export interface Place extends Access {
+  readonly port: number
   /** Address and port of the server's own upstream. */
   readonly upstream: string
   /** Path of a file in the format of /etc/hosts. */
@@ -37,6 +47,8 @@ const upstream: Probe = ['www.up.test', 'A', 1]
 const reverseZones = 'in-addr.arpa ip6.arpa'
 
 interface Setting {
+  /** Options that say where the API server is; the kubeconfig unless given. */
+  readonly access?: (place: Place) => readonly string[]
   /** Zones of the `kubernetes` block. */
   readonly zones?: string
   /** Options of the `kubernetes` block, one a line. */
@@ -58,6 +70,7 @@ function variant(name: string, setting: Setting = {}): Variant {
     extra = [],
     ttlSlack = 0,
     synced = true,
+    access = ({ kubeconfig }) => [`kubeconfig ${kubeconfig}`],
   } = setting
   return {
     name,
@@ -68,8 +81,7 @@ function variant(name: string, setting: Setting = {}): Variant {
     synced,
     corefile: place => `.:${place.port} {
     kubernetes ${zones} {
-        ${synced ? `kubeconfig ${place.kubeconfig}` : `endpoint http://127.0.0.1:${place.free[0]}`}
-${options.map(option => `        ${option}\n`).join('')}    }
+${[...access(place), ...options].map(option => `        ${option}\n`).join('')}    }
 ${beside(place)
   .map(line => `    ${line}\n`)
   .join('')}}
@@ -158,6 +170,30 @@ export const variants: readonly Variant[] = [
     forwardZones: ['cluster.local', 'other.test'],
   }),
   variant('zonal', { options: ['zonal', 'pods verified'], probes: [service, endpoints, pods] }),
+  variant('combined', {
+    options: [
+      'namespaces shop hl odd',
+      'labels app notin (five)',
+      'pods verified',
+      'endpoint_pod_names',
+      'zonal',
+      'ignore empty_service',
+      'ttl 60',
+    ],
+    probes: [['hn.hl.svc.cluster.local', 'A', 3], pods],
+  }),
+  variant('endpoint-tls', { access: ({ url, tls }) => [`endpoint ${url}`, `tls ${tls.join(' ')}`] }),
+  variant('kubeconfig-context', { access: ({ contexts, context }) => [`kubeconfig ${contexts} ${context}`] }),
+  variant('apiserver-limits', {
+    options: [
+      'apiserver_qps 4',
+      'apiserver_burst 2',
+      'apiserver_max_inflight 1',
+      'startup_timeout 20s',
+      'pods verified',
+    ],
+    probes: [service, endpoints, pods],
+  }),
   variant('forward', { beside: forward, probes: [service, endpoints, upstream], extra: ['upstream'] }),
   variant('cache', {
     options: ['pods verified'],
@@ -189,6 +225,7 @@ export const variants: readonly Variant[] = [
     extra: ['hosts', 'upstream'],
   }),
   variant('unsynced', {
+    access: ({ free }) => [`endpoint http://127.0.0.1:${free[0]}`],
     options: ['fallthrough', 'startup_timeout 1s'],
     beside: forward,
     probes: [upstream],
