@@ -6,7 +6,7 @@ import { Asker } from '../asker.ts'
 import { freePort, startBackground } from '../background.ts'
 import { decode, flagBits, queryBytes, types } from '../message.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
-import type { Place, Probe, Variant } from './variants.ts'
+import type { Access, Probe, Variant } from './variants.ts'
 
 export const programs = ['coredns', 'portolan'] as const
 export type Program = (typeof programs)[number]
@@ -24,8 +24,7 @@ export interface Server extends AsyncDisposable {
 export interface Site {
   /** Path of the program. */
   readonly coredns: string
-  readonly kubeconfig: string
-  readonly apiserver: Place['apiserver']
+  readonly access: Access
   readonly folder: string
 }
 
@@ -41,8 +40,7 @@ export async function startServer(program: Program, label: string, variant: Vari
     corefile,
     variant.corefile({
       port,
-      kubeconfig: site.kubeconfig,
-      apiserver: site.apiserver,
+      ...site.access,
       upstream: `127.0.0.1:${upstream.port}`,
       hosts,
       free: [await freePort(), await freePort(), await freePort()],

@@ -1,12 +1,20 @@
 /** The Corefiles that both servers are started with, and what is asked of each besides the cluster's names. */
 import type { TypeName } from '../message.ts'
 
-/** What differs between two servers that run the same variant side by side. */
-export interface Place {
-  readonly port: number
+/** The ways to the API server, each of which may do everything. */
+export interface Access {
   readonly kubeconfig: string
-  /** The API server as a URL, and PEM files of a client that may read everything. */
-  readonly apiserver: { readonly url: string; readonly cert: string; readonly key: string; readonly ca: string }
+  /** A kubeconfig whose current context leads nowhere; `context` is the one that leads to the API server. */
+  readonly contexts: string
+  readonly context: string
+  readonly url: string
+  /** Files of a client's certificate, of its key, and of the authority of the server's. */
+  readonly tls: readonly [cert: string, key: string, ca: string]
+}
+
+/** What differs between two servers that run the same variant side by side. */
+export interface Place extends Access {
+  readonly port: number
   /** Address and port of the server's own upstream. */
   readonly upstream: string
   /** Path of a file in the format of /etc/hosts. */
@@ -39,12 +47,12 @@ const upstream: Probe = ['www.up.test', 'A', 1]
 const reverseZones = 'in-addr.arpa ip6.arpa'
 
 interface Setting {
+  /** Options that say where the API server is; the kubeconfig unless given. */
+  readonly access?: (place: Place) => readonly string[]
   /** Zones of the `kubernetes` block. */
   readonly zones?: string
   /** Options of the `kubernetes` block, one a line. */
   readonly options?: readonly string[]
-  /** Options that say how the API server is reached, if not with the kubeconfig alone. */
-  readonly access?: (place: Place) => readonly string[]
   /** Plugins beside it, one a line. */
   readonly beside?: (place: Place) => readonly string[]
   readonly probes?: readonly Probe[]
@@ -56,13 +64,13 @@ interface Setting {
 
 function variant(name: string, setting: Setting = {}): Variant {
   const { zones = `cluster.local ${reverseZones}`, options = [], beside = () => [] } = setting
-  const { access = ({ kubeconfig }) => [`kubeconfig ${kubeconfig}`] } = setting
   const {
     probes = [service, endpoints],
     forwardZones = ['cluster.local'],
     extra = [],
     ttlSlack = 0,
     synced = true,
+    access = ({ kubeconfig }) => [`kubeconfig ${kubeconfig}`],
   } = setting
   return {
     name,
@@ -162,6 +170,30 @@ export const variants: readonly Variant[] = [
     forwardZones: ['cluster.local', 'other.test'],
   }),
   variant('zonal', { options: ['zonal', 'pods verified'], probes: [service, endpoints, pods] }),
+  variant('combined', {
+    options: [
+      'namespaces shop hl odd',
+      'labels app notin (five)',
+      'pods verified',
+      'endpoint_pod_names',
+      'zonal',
+      'ignore empty_service',
+      'ttl 60',
+    ],
+    probes: [['hn.hl.svc.cluster.local', 'A', 3], pods],
+  }),
+  variant('endpoint-tls', { access: ({ url, tls }) => [`endpoint ${url}`, `tls ${tls.join(' ')}`] }),
+  variant('kubeconfig-context', { access: ({ contexts, context }) => [`kubeconfig ${contexts} ${context}`] }),
+  variant('apiserver-limits', {
+    options: [
+      'apiserver_qps 4',
+      'apiserver_burst 2',
+      'apiserver_max_inflight 1',
+      'startup_timeout 20s',
+      'pods verified',
+    ],
+    probes: [service, endpoints, pods],
+  }),
   variant('forward', { beside: forward, probes: [service, endpoints, upstream], extra: ['upstream'] }),
   variant('cache', {
     options: ['pods verified'],
@@ -191,13 +223,6 @@ export const variants: readonly Variant[] = [
     ],
     probes: [service, endpoints, ['file.hosts.test', 'A', 2]],
     extra: ['hosts', 'upstream'],
-  }),
-  variant('context', {
-    access: ({ kubeconfig }) => [`kubeconfig ${kubeconfig} e2e`],
-    options: ['apiserver_qps 200', 'apiserver_burst 400', 'apiserver_max_inflight 2', 'startup_timeout 10s'],
-  }),
-  variant('endpoint', {
-    access: ({ apiserver: { url, cert, key, ca } }) => [`endpoint ${url}`, `tls ${cert} ${key} ${ca}`],
   }),
   variant('unsynced', {
     access: ({ free }) => [`endpoint http://127.0.0.1:${free[0]}`],
