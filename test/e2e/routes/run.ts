@@ -4,9 +4,6 @@
  * in a network namespace of its own, after real packets have passed through our rules. Run by `npm run test:routes`, as root; `--help`
  * tells the options.
  */
-
-import { readFile } from 'node:fs/promises'
-import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -23,7 +20,8 @@ import { RouteTable } from '../../../src/routes/table.ts'
 import { apiserverSource } from '../../../src/sources/apiserver/index.ts'
 import type { Family } from '../../../src/wire/range.ts'
 import { chance } from '../../wire/random.ts'
-import { type ControlPlane, startControlPlane } from '../control-plane.ts'
+import type { ApiObject } from '../api-client.ts'
+import { startControlPlane } from '../control-plane.ts'
 import { findPeers } from '../peers.ts'
 import { everyField } from './every-field.ts'
 import { startKubeProxy } from './kube-proxy.ts'
@@ -124,7 +122,7 @@ async function compareAll(): Promise<void> {
   if (typeof peers === 'string') throw new Error('this was found before')
   addInterface([`${nodeIPs[0]}/24`, `${nodeIPs[1]}/64`])
   await using plane = await startControlPlane(peers)
-  await createNode(plane)
+  await plane.client.create(ownNode())
   const { services, objects } = everyField()
   for (const object of [namespaceObject(), ...objects]) await plane.client.create(object)
   const stop = new AbortController()
@@ -214,24 +212,9 @@ function nodeOf(state: ClusterState): Node {
   return node
 }
 
-/** The node that kube-proxy runs on. Its status is patched as one piece. */
-async function createNode({ kubeconfig, folder }: ControlPlane): Promise<void> {
-  const { clusters, users } = JSON.parse(await readFile(kubeconfig, 'utf8'))
-  const ca = await readFile(clusters[0].cluster['certificate-authority'], 'utf8')
-  const send = async (method: string, path: string, type: string, body: unknown): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<number>()
-    const headers = { authorization: `Bearer ${users[0].user.token}`, 'content-type': type }
-    const sent = request(new URL(path, clusters[0].cluster.server), { method, ca, headers }, reply => {
-      reply.resume()
-      resolve(reply.statusCode ?? 0)
-    })
-    sent.once('error', reject)
-    sent.end(JSON.stringify(body))
-    const status = await promise
-    if (status >= 300) throw new PortolanError('PORTOLAN_E2E_NODE', `${method} ${path}: ${status} (${folder})`)
-  }
-  const metadata = { name: nodes.own, labels: { 'topology.kubernetes.io/zone': zones.own } }
-  await send('POST', '/api/v1/nodes', 'application/json', { apiVersion: 'v1', kind: 'Node', metadata })
+/** The node that kube-proxy runs on. */
+function ownNode(): ApiObject {
   const addresses = nodeIPs.map(address => ({ type: 'InternalIP', address }))
-  await send('PATCH', `/api/v1/nodes/${nodes.own}/status`, 'application/merge-patch+json', { status: { addresses } })
+  const metadata = { name: nodes.own, labels: { 'topology.kubernetes.io/zone': zones.own } }
+  return { kind: 'Node', metadata, status: { addresses } }
 }
