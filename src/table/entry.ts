@@ -1,13 +1,12 @@
 /** The words of entries, as `layout.ts` lays them down: written into a block, and read back from the arena. */
 import { PortolanError } from '../errors.ts'
-import { type Answer, recordCount } from '../wire/answer.ts'
+import { type Answer, recordCount, recordStarts } from '../wire/answer.ts'
 import { lowestTtl, withTtl } from '../wire/edit.ts'
 import { MAX_NAME } from '../wire/name.ts'
 import { firstAddress, Rotation, rotationOf } from '../wire/rotation.ts'
 import { HEADER } from '../wire/types.ts'
 import type { BlockWriter } from './block-writer.ts'
 import type { TypeEntry, ZoneEntry } from './contract.ts'
-import { recordEnd } from './found.ts'
 import { AnswerRecord, Entry, Verdict } from './layout.ts'
 
 const LARGEST_TTL = 2 ** 32 - 1
@@ -145,15 +144,8 @@ function readAnswer(words: Int32Array, octets: Uint8Array, entry: number, at: nu
     authorities,
     additionals,
     body,
-    starts: startsOf(body, answers + authorities + additionals),
+    starts: recordStarts(body),
     nameLength: body.length === 0 ? 0 : nameLength,
     options: undefined,
   }
-}
-
-/** Where records start in a body that is known to be well formed. */
-function startsOf(body: Uint8Array, records: number): number[] {
-  const starts = [0]
-  for (let i = 0; i < records; i++) starts.push(recordEnd(body, starts[i]!))
-  return starts
 }

@@ -1,4 +1,5 @@
 /** A compiled answer as it stands in the arena, with what is to become of it on its way out. Filled anew for each question. */
+import { ownerEnd, recordEnd } from '../wire/answer.ts'
 import { Rcode, Type } from '../wire/types.ts'
 import { AnswerRecord, Rotation, Template } from './layout.ts'
 import type { Lookup } from './lookup.ts'
@@ -116,19 +117,4 @@ export class Found {
     }
     return false
   }
-}
-
-/** Where the owner of the record at `at` ends. */
-export function ownerEnd(octets: Uint8Array, at: number): number {
-  for (let length = octets[at]!; length !== 0; length = octets[at]!) {
-    if (length >= 0xc0) return at + 2
-    at += length + 1
-  }
-  return at + 1
-}
-
-/** Where the record at `at` ends. */
-export function recordEnd(octets: Uint8Array, at: number): number {
-  const fixed = ownerEnd(octets, at)
-  return fixed + 10 + ((octets[fixed + 8]! << 8) | octets[fixed + 9]!)
 }

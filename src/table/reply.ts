@@ -2,9 +2,10 @@
  * Makes a reply of a request, where it stands, from an answer in the arena: octet for octet what `wire/finish.ts` makes of one in
  * ordinary memory, and before that what plugins do to the order and the time to live of records.
  */
+import { ownerEnd, recordEnd } from '../wire/answer.ts'
 import { ECHOED_FLAGS, OPT_SIZE, writeOpt } from '../wire/finish.ts'
 import { Bit, HEADER } from '../wire/types.ts'
-import { AS_STORED, type Found, ownerEnd, recordEnd } from './found.ts'
+import { AS_STORED, type Found } from './found.ts'
 import { Rotation } from './layout.ts'
 import type { Lookup } from './lookup.ts'
 import type { Question } from './question.ts'

@@ -64,3 +64,25 @@ export const NOTIMP = bare(Rcode.NOTIMP)
 export function recordCount(answer: Answer): number {
   return answer.starts.length - 1
 }
+
+/** Where the owner of the record at `at` ends. */
+export function ownerEnd(octets: Uint8Array, at: number): number {
+  for (let length = octets[at]!; length !== 0; length = octets[at]!) {
+    if (length >= 0xc0) return at + 2
+    at += length + 1
+  }
+  return at + 1
+}
+
+/** Where the record at `at` ends. */
+export function recordEnd(octets: Uint8Array, at: number): number {
+  const fixed = ownerEnd(octets, at)
+  return fixed + 10 + ((octets[fixed + 8]! << 8) | octets[fixed + 9]!)
+}
+
+/** The `starts` of an answer that has this body of whole records. */
+export function recordStarts(body: Uint8Array): number[] {
+  const starts = [0]
+  while (starts.at(-1)! < body.length) starts.push(recordEnd(body, starts.at(-1)!))
+  return starts
+}

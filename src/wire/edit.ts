@@ -2,32 +2,13 @@
  * Changes to compiled answers, for plugins that edit what others answered: times to live, the order of records, the spelling of
  * owners. Every function returns a new answer, or the same one where nothing changes; an answer's bytes are never written to.
  */
-import type { Answer } from './answer.ts'
+import { type Answer, ownerEnd } from './answer.ts'
 import { decode, encode, type Record, type Sections } from './record.ts'
 import { HEADER, Type } from './types.ts'
 
 /** Where the type of record `index` stands in the body: behind its owner. */
 function typeAt({ body, starts }: Answer, index: number): number {
   return ownerEnd(body, starts[index]!)
-}
-
-function ownerEnd(body: Uint8Array, at: number): number {
-  for (let length = body[at]!; length !== 0; length = body[at]!) {
-    if (length >= 0xc0) return at + 2
-    at += length + 1
-  }
-  return at + 1
-}
-
-/** The `starts` of an answer that has this body of whole records. */
-export function recordStarts(body: Uint8Array): number[] {
-  const starts = [0]
-  for (let at = 0; at < body.length; ) {
-    const fixed = ownerEnd(body, at)
-    at = fixed + 10 + ((body[fixed + 8]! << 8) | body[fixed + 9]!)
-    starts.push(at)
-  }
-  return starts
 }
 
 export function recordType(answer: Answer, index: number): number {

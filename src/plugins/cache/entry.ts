@@ -1,6 +1,6 @@
 /** A reply that is kept: how old it is, how it is told to the next who asks, and whether it is being fetched anew. */
-import { type Answer, COPIED } from '../../wire/answer.ts'
-import { recordStarts, spelled, withTtl } from '../../wire/edit.ts'
+import { type Answer, COPIED, recordStarts } from '../../wire/answer.ts'
+import { spelled, withTtl } from '../../wire/edit.ts'
 import type { Query } from '../../wire/query.ts'
 import { Bit, HEADER } from '../../wire/types.ts'
 
