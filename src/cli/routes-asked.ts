@@ -2,12 +2,13 @@
 import { isIP } from 'node:net'
 import type { Protocol } from '../cluster/objects.ts'
 import type { ClusterState } from '../cluster/state.ts'
+import { hostPort } from '../corefile/addresses.ts'
 import { PortolanError } from '../errors.ts'
-import { anyAddress, familyOf } from '../routes/compile.ts'
+import { anyAddress } from '../routes/compile.ts'
 import { type Path, pathOf } from '../routes/path.ts'
 import { nameOf, type Route } from '../routes/route.ts'
 import { loopback, type Setting, settingOf } from '../routes/setting.ts'
-import { canonicalAddress } from '../wire/address.ts'
+import { canonicalAddress, type Family, familyOf } from '../wire/address.ts'
 import { parseRange } from '../wire/range.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { type RoutesCluster, readCluster, renderOptionsOf } from './routes-cluster.ts'
@@ -41,7 +42,7 @@ export async function follow(given: Arguments, shell: Shell): Promise<Found> {
 }
 
 export function addressText({ ip, port, protocol }: Asked): string {
-  return `${ip.includes(':') ? `[${ip}]` : ip}:${port}/${protocol}`
+  return `${hostPort(ip, port)}/${protocol}`
 }
 
 const form = /^(?:\[(?<six>[^\]]+)\]|(?<four>[^:[\]]+)):(?<port>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?$/i
@@ -56,7 +57,7 @@ function parseAsked(text: string | undefined): Asked {
 }
 
 /** Of an address, itself; of a range, its first address; of a pod, its address of the family. */
-function sourceOf(text: string, family: 'IPv4' | 'IPv6', state: ClusterState): string {
+function sourceOf(text: string, family: Family, state: ClusterState): string {
   const range = parseRange(text)
   const ips = isIP(text) ? [canonicalAddress(text)] : range ? [range.text.split('/')[0]!] : podIPs(text, state)
   const own = ips.find(ip => familyOf(ip) === family)

@@ -1,4 +1,5 @@
 /** `portolan routes list`: every virtual address, what it leads to, and the services that have none. */
+import { hostPort } from '../corefile/addresses.ts'
 import { nameOf, type Route } from '../routes/route.ts'
 import type { Place } from '../routes/usable.ts'
 import { usable, verdict } from '../routes/usable.ts'
@@ -86,5 +87,5 @@ function textOf(rows: readonly Row[], without: readonly { service: string; text:
 
 function addressText(kind: Route['kind'], ip: string, port: number): string {
   if (kind === 'NodePort') return `${ip === '::' ? '[node]' : 'node'}:${port}`
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
+  return hostPort(ip, port)
 }

@@ -1,5 +1,6 @@
 /** The parts that objects of several kinds have, read and checked: names, labels, addresses, protocols. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { unpadded } from '../wire/address.ts'
 import type { Fields } from './fields.ts'
 import { intern } from './intern.ts'
 import type { Meta, Protocol } from './objects.ts'
@@ -56,11 +57,6 @@ function trimLabels(meta: Fields): Meta['labels'] {
 export function trimAddress(json: Fields, field: string): string {
   const ip = unpadded(json.text(field, ''))
   return ip === '' || isAddress(ip) ? ip : json.refuse(field, 'an IP address')
-}
-
-// The API server takes IPv4 addresses with leading zeros and, as kube-proxy does, reads them as decimal.
-export function unpadded(text: string): string {
-  return /^\d+(\.\d+){3}$/.test(text) ? text.replace(/\b0+(?=\d)/g, '') : text
 }
 
 export function isAddress(text: string): boolean {

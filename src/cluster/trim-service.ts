@@ -1,10 +1,11 @@
 /** Services: addresses, ports, and what routes ask of them. */
+import { unpadded } from '../wire/address.ts'
 import { parseRange } from '../wire/range.ts'
 import type { Fields } from './fields.ts'
 import { intern } from './intern.ts'
 import { type Service, type ServicePort, type Traffic, type TrafficPolicy, USUAL_TRAFFIC } from './objects.ts'
 import { same } from './same.ts'
-import { isAddress, label, protocols, trimAddress, trimMeta, unpadded } from './trim-parts.ts'
+import { isAddress, label, protocols, trimAddress, trimMeta } from './trim-parts.ts'
 
 const serviceTypes = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const
 

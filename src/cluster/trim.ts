@@ -4,6 +4,7 @@
  */
 import { isIPv4 } from 'node:net'
 import { PortolanError } from '../errors.ts'
+import { unpadded } from '../wire/address.ts'
 import { Fields } from './fields.ts'
 import { intern } from './intern.ts'
 import {
@@ -20,7 +21,7 @@ import {
   type Pod,
 } from './objects.ts'
 import { PackedSlice } from './packed-slice.ts'
-import { isAddress6, label, protocols, subdomain, trimAddress, trimMeta, trimNamed, unpadded } from './trim-parts.ts'
+import { isAddress6, label, protocols, subdomain, trimAddress, trimMeta, trimNamed } from './trim-parts.ts'
 import { trimService } from './trim-service.ts'
 
 /** Which object could not be used, and why. Name and namespace are empty where they could not be read. */

@@ -1,8 +1,9 @@
 /** A Service and its slices to what its virtual addresses lead to: pure functions, the same whatever node asks. */
 import type { Endpoint, EndpointSlice, Service, ServicePort } from '../cluster/objects.ts'
 import { keyOf } from '../cluster/objects.ts'
-import { canonicalAddress } from '../wire/address.ts'
-import { everybody, type Family, parseRange } from '../wire/range.ts'
+import { hostPort } from '../corefile/addresses.ts'
+import { canonicalAddress, type Family, familyOf } from '../wire/address.ts'
+import { everybody, parseRange } from '../wire/range.ts'
 import type { Backend, Destination, Routeless, VirtualAddress } from './route.ts'
 
 /** Labels that say whose business an object is; both stand on services and on their slices. */
@@ -100,16 +101,11 @@ function backends({ name, protocol }: ServicePort, slices: readonly Unpacked[]):
 function backend(endpoint: Endpoint, port: number): Backend {
   const ip = canonicalAddress(endpoint.addresses[0]!)
   const { ready, serving, terminating, nodeName, zone, targetName, hints } = endpoint
-  const address = familyOf(ip) === 'IPv4' ? `${ip}:${port}` : `[${ip}]:${port}`
-  return { ip, port, address, ready, serving, terminating, nodeName, zone, targetName, hints }
+  return { ip, port, address: hostPort(ip, port), ready, serving, terminating, nodeName, zone, targetName, hints }
 }
 
 /** A range that holds every address is as good as none. */
 function sourceRanges(texts: readonly string[], family: Family): string[] {
   const ranges = texts.flatMap(text => parseRange(text) ?? []).filter(range => range.family === family)
   return ranges.some(everybody) ? [] : ranges.map(({ text }) => text)
-}
-
-export function familyOf(ip: string): Family {
-  return ip.includes(':') ? 'IPv6' : 'IPv4'
 }

@@ -4,7 +4,7 @@
  */
 
 import type { EndpointHints, Key, Protocol, TrafficPolicy } from '../cluster/objects.ts'
-import type { Family } from '../wire/range.ts'
+import type { Family } from '../wire/address.ts'
 
 export type AddressKind = 'ClusterIP' | 'ExternalIP' | 'LoadBalancer' | 'NodePort'
 

@@ -1,8 +1,7 @@
 /** What rules depend on besides the routes: the node that they are for, and what kube-proxy's flags say. */
 import type { Node } from '../cluster/objects.ts'
-import { canonicalAddress } from '../wire/address.ts'
-import { everybody, type Family, holds, parseRange } from '../wire/range.ts'
-import { familyOf } from './compile.ts'
+import { canonicalAddress, type Family, familyOf } from '../wire/address.ts'
+import { everybody, holds, parseRange } from '../wire/range.ts'
 import type { Place } from './usable.ts'
 
 export interface RenderOptions {

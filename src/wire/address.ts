@@ -6,6 +6,18 @@ import ipaddr from 'ipaddr.js'
 import { keyFromText, type NameKey } from './name.ts'
 import { Type } from './types.ts'
 
+export type Family = 'IPv4' | 'IPv6'
+
+/** The family of a text that is an address. */
+export function familyOf(ip: string): Family {
+  return ip.includes(':') ? 'IPv6' : 'IPv4'
+}
+
+/** The same text, with octets of IPv4 that have leading zeros in decimal: so the API server and kube-proxy take them. */
+export function unpadded(text: string): string {
+  return /^\d+(\.\d+){3}$/.test(text) ? text.replace(/\b0+(?=\d)/g, '') : text
+}
+
 /**
  * The 4 or 16 octets of an address; undefined where the text is none (a zone identifier such as `%eth0` is not part of one). An
  * IPv4-mapped IPv6 address is the IPv4 address it stands for, as Go has it.

@@ -1,7 +1,6 @@
 /** Ranges of addresses, as CIDR notation writes them. */
 import ipaddr from 'ipaddr.js'
-
-export type Family = 'IPv4' | 'IPv6'
+import { type Family, familyOf, unpadded } from './address.ts'
 
 export interface Range {
   readonly family: Family
@@ -13,9 +12,9 @@ export interface Range {
 /** Undefined for what is no range. Bits behind the prefix are taken for zeros; octets with leading zeros are decimal. */
 export function parseRange(text: string): Range | undefined {
   const [address = '', length = '', ...rest] = text.trim().split('/')
-  const decimal = /^\d+(\.\d+){3}$/.test(address) ? address.replace(/\b0+(?=\d)/g, '') : address
+  const decimal = unpadded(address)
   if (rest.length > 0 || !/^\d{1,3}$/.test(length) || !isWhole(decimal)) return undefined
-  const family = decimal.includes(':') ? 'IPv6' : 'IPv4'
+  const family = familyOf(decimal)
   const prefix = Number(length)
   if (prefix > (family === 'IPv4' ? 32 : 128)) return undefined
   const parser = family === 'IPv4' ? ipaddr.IPv4 : ipaddr.IPv6

@@ -5,8 +5,7 @@
 import { hash } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { messageOf, PortolanError } from '../../errors.ts'
-
-export type Family = 'IPv4' | 'IPv6'
+import type { Family } from '../../wire/address.ts'
 
 /** Part of an address range: `size` addresses from `first` on. */
 export interface Pool {

@@ -14,7 +14,8 @@ import {
   type Service,
 } from '../../cluster/objects.ts'
 import { PackedSlice } from '../../cluster/packed-slice.ts'
-import { type Family, suffixes } from './allocate.ts'
+import type { Family } from '../../wire/address.ts'
+import { suffixes } from './allocate.ts'
 import { addressesOf, type PodPlan } from './pods.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'

@@ -1,9 +1,8 @@
 /** Reads pods as far as endpoints need them, and gives pods without an address one of the pod range. */
-import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { keyOf, type Node, type Pod, type Protocol } from '../../cluster/objects.ts'
-import { canonicalAddress } from '../../wire/address.ts'
-import { allocate, type Family, type Pool } from './allocate.ts'
+import { canonicalAddress, type Family, familyOf } from '../../wire/address.ts'
+import { allocate, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
 
@@ -73,5 +72,5 @@ export function addressPods(plans: readonly PodPlan[], pools: readonly Pool[]): 
 }
 
 export function addressesOf({ podIPs }: Pod, family: Family): string[] {
-  return podIPs.filter(ip => isIPv4(ip) === (family === 'IPv4'))
+  return podIPs.filter(ip => familyOf(ip) === family)
 }

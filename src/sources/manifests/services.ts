@@ -1,9 +1,8 @@
 /** Reads services, and gives those without an address one of the service range, as the API server does when they are created. */
-import { isIPv4 } from 'node:net'
 import type { Fields } from '../../cluster/fields.ts'
 import { keyOf, type Service } from '../../cluster/objects.ts'
-import { canonicalAddress } from '../../wire/address.ts'
-import { allocate, type Family, type Pool } from './allocate.ts'
+import { canonicalAddress, type Family, familyOf } from '../../wire/address.ts'
+import { allocate, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
 
@@ -61,10 +60,6 @@ function needsAddress({ type, headless }: Service): boolean {
 
 function lacks({ clusterIPs }: Service, families: readonly Family[], family: Family): boolean {
   return families.includes(family) && !clusterIPs.some(ip => familyOf(ip) === family)
-}
-
-function familyOf(ip: string): Family {
-  return isIPv4(ip) ? 'IPv4' : 'IPv6'
 }
 
 function isFamily(text: string): text is Family {

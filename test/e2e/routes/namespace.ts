@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, PortolanError } from '../../../src/errors.ts'
-import type { Family } from '../../../src/wire/range.ts'
+import type { Family } from '../../../src/wire/address.ts'
 
 const outside = 'PORTOLAN_OUTSIDE_NAMESPACE'
 
