@@ -80,9 +80,7 @@ function textOf(found: Found, facts: ReturnType<typeof factsOf>): string {
   ]
   if (outcome.action !== 'forward') lines.unshift(`✗ ${outcome.action}: ${outcome.why}`)
   if (path.usable.topology !== undefined) lines.push(`${path.usable.topology}: endpoints meant for here alone`)
-  const rows = facts.endpoints.map(endpoint =>
-    rowOf(endpoint, facts.endpoints.filter(({ probability }) => probability > 0).length, facts.node),
-  )
+  const rows = facts.endpoints.map(endpoint => rowOf(endpoint, facts.node))
   lines.push(rows.length === 0 ? '  no endpoints' : columns(rows).trimEnd())
   if (outcome.action === 'forward') lines.push(`source seen by the endpoint: ${seenAs(found, outcome)}`)
   lines.push(`iptables  ${facts.chains.join(' → ')}${lastChain(found)}`)
@@ -94,28 +92,25 @@ function textOf(found: Found, facts: ReturnType<typeof factsOf>): string {
 
 function rowOf(
   endpoint: ReturnType<typeof endpointOf> & { readonly probability: number },
-  count: number,
   node: string | undefined,
 ): string[] {
-  const { address, ready, serving, terminating, targetName, nodeName, zone, probability } = endpoint
-  const state = ready
-    ? probability > 0
-      ? ''
-      : 'not for here'
-    : terminating
-      ? serving
-        ? 'terminating, still serving'
-        : 'terminating'
-      : 'not ready'
+  const { address, targetName, nodeName, zone, probability } = endpoint
   const where = nodeName !== '' && nodeName === node ? 'same node' : ''
   return [
-    `  ${probability > 0 ? `1/${count}` : '-'}`,
+    `  ${probability > 0 ? `1/${Math.round(1 / probability)}` : '-'}`,
     address,
     targetName,
     nodeName,
     zone,
-    [where, state].filter(Boolean).join(', '),
+    [where, stateOf(endpoint, probability > 0)].filter(Boolean).join(', '),
   ]
+}
+
+/** Why an endpoint is not used, or that it is going; nothing of one that is used as it should be. */
+function stateOf({ ready, serving, terminating }: ReturnType<typeof endpointOf>, used: boolean): string {
+  if (ready) return used ? '' : 'not for here'
+  if (!terminating) return 'not ready'
+  return serving ? 'terminating, still serving' : 'terminating'
 }
 
 function seenAs({ source, setting }: Found, { masquerade, why, hairpin }: Forwarding): string {
