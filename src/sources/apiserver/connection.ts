@@ -89,12 +89,7 @@ export class Connection {
     const { origin } = identity.server
     try {
       const response = await this.#send(identity, '/version', json, new AbortController().signal)
-      const body = await text(
-        limited(
-          this.#chunks(response, () => answerMs, origin),
-          errorBytes,
-        ),
-      )
+      const body = await this.#text(response, origin)
       if (response.statusCode !== 200) return undefined
       const { gitVersion } = readObject(body) as { gitVersion?: unknown }
       return typeof gitVersion === 'string' ? gitVersion : undefined
@@ -129,12 +124,7 @@ export class Connection {
       leave()
     }
     if (response.statusCode === 200) return response
-    const body = await text(
-      limited(
-        this.#chunks(response, () => answerMs, origin),
-        errorBytes,
-      ),
-    )
+    const body = await this.#text(response, origin)
     throw this.#refused(refusal(response, body, verb, this.#resource))
   }
 
@@ -188,6 +178,14 @@ export class Connection {
     })
   }
 
+  /** The whole of an answer that is not long. */
+  async #text(response: http.IncomingMessage, origin: string): Promise<string> {
+    const pieces: Buffer[] = []
+    const chunks = this.#chunks(response, () => answerMs, origin)
+    for await (const piece of limited(chunks, errorBytes)) pieces.push(piece)
+    return Buffer.concat(pieces).toString('utf8')
+  }
+
   async *#chunks(body: http.IncomingMessage, idleMs: () => number, origin: string): AsyncGenerator<Buffer> {
     const watchdog = (): Timer => {
       const ms = idleMs()
@@ -215,12 +213,6 @@ async function* limited(chunks: AsyncIterable<Buffer>, limit: number): AsyncGene
     if (length > limit) throw new ApiFailure('failed', `the API server sent more than ${limit} bytes`)
     yield chunk
   }
-}
-
-async function text(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const pieces: Buffer[] = []
-  for await (const piece of chunks) pieces.push(piece)
-  return Buffer.concat(pieces).toString('utf8')
 }
 
 function unreachable(origin: string): ApiFailure {
