@@ -10,6 +10,16 @@ import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PortolanError } from '../../src/errors.ts'
 
+/** Has SIGINT and SIGTERM end this process as `process.exit` does, so that what it started is ended too. */
+export function exitOnSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => process.exit(code))
+  }
+}
+
 const owned = new Set<ChildProcess>()
 
 process.once('exit', () => {

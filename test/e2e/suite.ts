@@ -1,5 +1,6 @@
 /** What the programs that test against a real control plane have in common: how they begin, how they end, and when they are skipped. */
 import { messageOf } from '../../src/errors.ts'
+import { exitOnSignals } from './background.ts'
 import { findPeers, type PeerName, type Peers } from './peers.ts'
 import { Tally } from './tally.ts'
 
@@ -13,12 +14,7 @@ export interface Suite<Name extends PeerName> {
 
 /** Runs it and ends the process. The last line says `N passed, N failed`; an error counts as a failure. */
 export async function runSuite<Name extends PeerName>(suite: Suite<Name>): Promise<never> {
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.once(signal, () => process.exit(code))
-  }
+  exitOnSignals()
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`)
   }

@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../../src/errors.ts'
-import { freePort } from '../background.ts'
+import { exitOnSignals, freePort } from '../background.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane.ts'
 import { findPeers } from '../peers.ts'
 import { fillCluster } from './cluster.ts'
@@ -44,12 +44,7 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  process.once(signal, () => process.exit(code))
-}
+exitOnSignals()
 // What a comparison that failed left open must not keep it from ending.
 process.exit(flags.help ? help() : await compareAll())
 

@@ -1,17 +1,16 @@
 /** The two servers under comparison: started with one Corefile each, ready when they answer from the whole cluster. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Asker } from '../asker.ts'
 import { freePort, startBackground } from '../background.ts'
 import { decode, flagBits, queryBytes, types } from '../message.ts'
+import { sources } from '../program.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import type { Access, Probe, Variant } from './variants.ts'
 
 export const programs = ['coredns', 'portolan'] as const
 export type Program = (typeof programs)[number]
 
-const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 const readyMs = 20_000
 // A Corefile may ask for a long lameduck; nobody waits for it here.
 const graceMs = 300
@@ -46,7 +45,7 @@ export async function startServer(program: Program, label: string, variant: Vari
       free: [await freePort(), await freePort(), await freePort()],
     }),
   )
-  const [command, args] = program === 'coredns' ? [site.coredns, []] : [process.execPath, [main]]
+  const [command, args] = program === 'coredns' ? [site.coredns, []] : [process.execPath, [sources]]
   const background = stack.use(
     startBackground(
       command,

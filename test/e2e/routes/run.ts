@@ -21,6 +21,7 @@ import { apiserverSource } from '../../../src/sources/apiserver/index.ts'
 import type { Family } from '../../../src/wire/address.ts'
 import { chance } from '../../wire/random.ts'
 import type { ApiObject } from '../api-client.ts'
+import { exitOnSignals } from '../background.ts'
 import { startControlPlane } from '../control-plane.ts'
 import { findPeers } from '../peers.ts'
 import { everyField } from './every-field.ts'
@@ -58,12 +59,7 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`)
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const) {
-  if (isInside()) process.once(signal, () => process.exit(code))
-}
+if (isInside()) exitOnSignals()
 process.exit(given.help ? help() : isInside() ? await testAll() : await start())
 
 function help(): number {
