@@ -25,7 +25,7 @@ export function saveMemory({ execPath, execArgv, argv, env, execve }: NodeJS.Pro
   execve(execPath, [execPath, ...NODE_OPTIONS, ...execArgv, ...argv.slice(1)], { ...ENVIRONMENT, ...env })
 }
 
-/** What a `Tidier` looks at, and what it does. */
+/** What `tidy` looks at, and what it does. */
 export interface Heap {
   /** Octets that it takes from the system, for what lives and what does not. */
   size(): number
