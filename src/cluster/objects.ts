@@ -2,14 +2,19 @@
  * The Kubernetes objects as we keep them: trimmed to what names and routes are made from. Field names are the Kubernetes API's.
  * Sources build them (`trim.ts` turns API JSON into these) and hand them to the ClusterWriter; after that nobody changes them.
  */
+import type { Detail, NodeDetail, PodDetail } from './detail.ts'
+import type { Ingress, IngressClass, Secret } from './ingress.ts'
+import type { NetworkPolicy } from './network-policy.ts'
 
-export type Kind = 'Namespace' | 'Service' | 'EndpointSlice' | 'Pod' | 'Node'
+export type Kind = ClusterObject['kind']
 
 export interface Meta {
   readonly name: string
-  /** Empty for a Namespace or Node. */
+  /** Empty for a Namespace, Node or IngressClass. */
   readonly namespace: string
   readonly labels: Readonly<Record<string, string>>
+  /** Kept only where the source was told to. */
+  readonly detail?: Detail
 }
 
 export interface Namespace extends Meta {
@@ -127,6 +132,7 @@ export interface Pod extends Meta {
   readonly terminating: boolean
   readonly hostNetwork: boolean
   readonly nodeName: string
+  readonly detail?: PodDetail
 }
 
 /** Followed only where somebody asks for it: the ClusterRole that CoreDNS has does not let it see nodes. */
@@ -137,13 +143,24 @@ export interface Node extends Meta {
   /** The `topology.kubernetes.io/zone` label; empty where there is none. */
   readonly zone: string
   readonly podCIDRs: readonly string[]
+  readonly detail?: NodeDetail
 }
 
-export type ClusterObject = Namespace | Service | EndpointSlice | Pod | Node
+/** NetworkPolicies, Ingresses, their classes and Secrets are followed only where somebody asks for them, as Nodes are. */
+export type ClusterObject =
+  | Namespace
+  | Service
+  | EndpointSlice
+  | Pod
+  | Node
+  | NetworkPolicy
+  | Ingress
+  | IngressClass
+  | Secret
 
 export type ObjectOf<K extends Kind> = Extract<ClusterObject, { kind: K }>
 
-/** `namespace/name`; for a Namespace or Node the bare name. */
+/** `namespace/name`; for what is in no namespace the bare name. */
 export type Key = string
 
 export function keyOf(object: { namespace: string; name: string }): Key {

@@ -36,6 +36,10 @@ export class ClusterState implements ClusterWriter, ClusterView {
     EndpointSlice: new Map(),
     Pod: new Map(),
     Node: new Map(),
+    NetworkPolicy: new Map(),
+    Ingress: new Map(),
+    IngressClass: new Map(),
+    Secret: new Map(),
   }
   // The lists in both indexes are never edited: a reader may keep the one it got.
   readonly #slices = new Map<Key, readonly EndpointSlice[]>()

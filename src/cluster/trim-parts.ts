@@ -31,7 +31,7 @@ function matches(name: string, { pattern, longest }: NameRule): boolean {
 }
 
 /** Name, namespace and labels of an object that is in a namespace. Throws where the names are none that the API takes. */
-export function trimMeta(json: Fields, rule: NameRule): Meta {
+export function trimMeta(json: Fields, rule: NameRule): Omit<Meta, 'detail'> {
   const named = trimNamed(json, rule)
   const meta = json.child('metadata')
   const namespace = meta.text('namespace', '')
@@ -40,7 +40,7 @@ export function trimMeta(json: Fields, rule: NameRule): Meta {
 }
 
 /** The same of an object that is in none. */
-export function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace'> {
+export function trimNamed(json: Fields, rule: NameRule): Omit<Meta, 'namespace' | 'detail'> {
   const meta = json.child('metadata')
   const name = meta.text('name') ?? meta.refuse('name', rule.text)
   if (!matches(name, rule)) meta.refuse('name', rule.text)

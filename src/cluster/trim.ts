@@ -5,8 +5,11 @@
 import { isIPv4 } from 'node:net'
 import { PortolanError } from '../errors.ts'
 import { unpadded } from '../wire/address.ts'
+import { type Detail, trimDetail, trimNodeDetail, trimPodDetail } from './detail.ts'
 import { Fields } from './fields.ts'
+import { trimIngress, trimIngressClass, trimSecret } from './ingress.ts'
 import { intern } from './intern.ts'
+import { trimNetworkPolicy } from './network-policy.ts'
 import {
   type Endpoint,
   type EndpointHints,
@@ -37,10 +40,15 @@ export type Trimmed<T> =
   | { readonly object: T; readonly problem?: never }
   | { readonly object?: never; readonly problem: Problem }
 
-/** Trims one object of a known kind (the items of an API list do not carry theirs). Never throws for bad JSON. */
-export function trim<K extends Kind>(kind: K, json: unknown): Trimmed<ObjectOf<K>> {
+/**
+ * Trims one object of a known kind (the items of an API list do not carry theirs). `detail` says whether to keep what only
+ * explanations need, too. Never throws for bad JSON.
+ */
+export function trim<K extends Kind>(kind: K, json: unknown, detail = false): Trimmed<ObjectOf<K>> {
   try {
-    return { object: trimmers[kind](new Fields(json)) }
+    const fields = new Fields(json)
+    const object = trimmers[kind](fields)
+    return { object: detail ? Object.assign(object, { detail: detailOf(kind, fields) }) : object }
   } catch (error) {
     if (!(error instanceof PortolanError)) throw error
     return { problem: { kind, ...nameOf(json), message: error.message } }
@@ -58,6 +66,15 @@ const trimmers: { readonly [K in Kind]: (json: Fields) => ObjectOf<K> } = {
   EndpointSlice: trimEndpointSlice,
   Pod: trimPod,
   Node: trimNode,
+  NetworkPolicy: trimNetworkPolicy,
+  Ingress: trimIngress,
+  IngressClass: trimIngressClass,
+  Secret: trimSecret,
+}
+
+function detailOf(kind: Kind, json: Fields): Detail {
+  if (kind === 'Pod') return trimPodDetail(json)
+  return kind === 'Node' ? trimNodeDetail(json) : trimDetail(json)
 }
 
 function trimNamespace(json: Fields): Namespace {

@@ -20,7 +20,17 @@ import { describe, trim } from '../../src/cluster/trim.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
-export const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod', 'Node']
+export const kinds: readonly Kind[] = [
+  'Namespace',
+  'Service',
+  'EndpointSlice',
+  'Pod',
+  'Node',
+  'NetworkPolicy',
+  'Ingress',
+  'IngressClass',
+  'Secret',
+]
 
 export interface ServiceSpec {
   /** Cluster addresses, or 'None' for a headless service. */
@@ -164,6 +174,15 @@ export function namespace(name: string, labels: Labels = {}): Namespace {
   return trimmed('Namespace', { metadata: { name, labels } })
 }
 
+/** An object of the kinds that only explanations need, from its key and the rest of its JSON; with its detail. */
+export function object<K extends Kind>(kind: K, key: string, { metadata, ...rest }: Json = {}): ObjectOf<K> {
+  const [name, namespace] = key.split('/').reverse()
+  return trimmed(kind, { metadata: { name, namespace, ...(metadata as object) }, ...rest }, true)
+}
+
+/** API JSON of an object, without its name. */
+export type Json = Readonly<Record<string, unknown>>
+
 /** A synced cluster of these objects. The namespaces of all objects exist, as they do in a real one. */
 export function cluster(...objects: readonly ClusterObject[]): ClusterState {
   const state = new ClusterState({ kinds })
@@ -185,8 +204,8 @@ export function contents(view: ClusterState): Record<string, ClusterObject> {
   return Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function trimmed<K extends Kind>(kind: K, json: unknown): ObjectOf<K> {
-  const { object, problem } = trim(kind, json)
+function trimmed<K extends Kind>(kind: K, json: unknown, detail = false): ObjectOf<K> {
+  const { object, problem } = trim(kind, json, detail)
   if (problem) throw new Error(describe(problem))
   return object
 }

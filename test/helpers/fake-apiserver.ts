@@ -68,6 +68,10 @@ const paths: Readonly<Record<string, Kind>> = {
   '/apis/discovery.k8s.io/v1/endpointslices': 'EndpointSlice',
   '/api/v1/pods': 'Pod',
   '/api/v1/nodes': 'Node',
+  '/apis/networking.k8s.io/v1/networkpolicies': 'NetworkPolicy',
+  '/apis/networking.k8s.io/v1/ingresses': 'Ingress',
+  '/apis/networking.k8s.io/v1/ingressclasses': 'IngressClass',
+  '/api/v1/secrets': 'Secret',
 }
 
 export class FakeApiServer {
@@ -219,7 +223,12 @@ export class FakeApiServer {
     const change = { version: this.#version, kind, type, object }
     this.#history.push(change)
     if (this.#silent) return
-    for (const response of this.#open(kind)) send(response, { type, object })
+    for (const response of this.#open(kind)) send(response, { type, object: this.#form(response, object) })
+  }
+
+  /** What a watch gets of an object: as much as it asked for. */
+  #form(response: ServerResponse, object: ApiObject): ApiObject {
+    return response.req.headers.accept?.includes('as=PartialObjectMetadata') ? metadataOf(object) : object
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -263,7 +272,7 @@ export class FakeApiServer {
     const end = Number(sent) + Math.min(Number(parameters['limit'] ?? this.#pageSize), this.#pageSize)
     const metadata = { resourceVersion: version, ...(end < all.length ? { continue: `${version}:${end}` } : {}) }
     const partial = accept.includes('as=PartialObjectMetadataList')
-    const items = all.slice(Number(sent), end).map(object => (partial ? { metadata: object.metadata } : object))
+    const items = all.slice(Number(sent), end).map(object => (partial ? metadataOf(object) : object))
     reply(response, 200, { kind: partial ? 'PartialObjectMetadataList' : `${kind}List`, metadata, items })
   }
 
@@ -277,10 +286,14 @@ export class FakeApiServer {
       return
     }
     for (const { type, object } of this.#history.filter(change => change.kind === kind && change.version > from))
-      send(response, { type, object })
+      send(response, { type, object: this.#form(response, object) })
     this.#watches.set(response, kind)
     response.once('close', () => this.#watches.delete(response))
   }
+}
+
+function metadataOf({ metadata }: ApiObject): ApiObject {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata }
 }
 
 class Refusal extends Error {

@@ -75,6 +75,33 @@ t.test('apiserver: selectors go to the kinds that they are for', async t => {
   t.same(selectors('Pod'), twice('app in (a, b)', 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'))
 })
 
+t.test('apiserver: of secrets only metadata is asked for, and only of certificates', async t => {
+  const api = await fakeApiServer(t)
+  const secret = (name: string) => ({
+    metadata: { name, namespace: 'shop' },
+    type: 'kubernetes.io/tls',
+    data: { a: 'b' },
+  })
+  api.put('Secret', secret('old'))
+  const { state } = await followed(t, api, { kinds: ['Secret'] })
+  await until(() => api.watches('Secret') === 1)
+  api.put('Secret', secret('new'))
+  await until(() => state.size('Secret') === 2)
+  for (const { name, type } of state.list('Secret')) t.equal(type, '', name)
+  for (const { headers, parameters } of api.requests) {
+    t.match(headers.accept, /^application\/json;as=PartialObjectMetadata(List)?;g=meta.k8s.io;v=v1$/)
+    t.match(parameters, { fieldSelector: 'type=kubernetes.io/tls' })
+  }
+})
+
+t.test('apiserver: details are kept where they are asked for', async t => {
+  const api = await fakeApiServer(t)
+  api.put('Service', { metadata: { name: 'web', namespace: 'shop' } })
+  const detailOf = async (detail: boolean) => (await followed(t, api, { detail })).state.service('shop/web')?.detail
+  t.match(await detailOf(true), { resourceVersion: api.version })
+  t.equal(await detailOf(false), undefined)
+})
+
 t.test('apiserver: a watch that ended is taken up from the last version seen, bookmarks included', async t => {
   const api = await fakeApiServer(t)
   const { services } = await followed(t, api)

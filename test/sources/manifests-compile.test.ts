@@ -4,12 +4,13 @@ import { Fields } from '../../src/cluster/fields.ts'
 import { keyOf, NO_HINTS } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
 import { allocate, parsePools, suffixes } from '../../src/sources/manifests/allocate.ts'
-import { compile } from '../../src/sources/manifests/compile.ts'
+import { compile, type Wanted } from '../../src/sources/manifests/compile.ts'
 import { manifestsSource } from '../../src/sources/manifests/index.ts'
 import type { Manifest } from '../../src/sources/manifests/read.ts'
 import { cluster } from '../helpers/cluster.ts'
 
 const groups: Record<string, string> = { EndpointSlice: 'discovery.k8s.io/v1' }
+for (const kind of ['NetworkPolicy', 'Ingress']) groups[kind] = 'networking.k8s.io/v1'
 for (const kind of ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']) groups[kind] = 'apps/v1'
 
 /** One manifest: its kind, its key (namespace `default` if that is left out), and the rest as YAML. */
@@ -22,16 +23,21 @@ function manifest(kind: string, key: string, yaml = ''): Manifest {
 
 const defaults = { service: ['10.96.0.0/12', 'fd00:10:96::/112'], pod: ['10.244.0.0/16', 'fd00:10:244::/64'] }
 
-function compiled(manifests: Manifest[], ranges: { service?: string[]; pod?: string[] } = {}): ClusterState {
+function compiled(
+  manifests: Manifest[],
+  ranges: { service?: string[]; pod?: string[] } = {},
+  wanted: Wanted = { kinds: [], detail: false },
+): ClusterState {
   const { service, pod } = { ...defaults, ...ranges }
-  const { objects, problems } = compile(manifests, { service: parsePools(service), pod: parsePools(pod) })
+  const pools = { service: parsePools(service), pod: parsePools(pod) }
+  const { objects, problems } = compile(manifests, pools, wanted)
   t.same(problems, [])
   return cluster(...objects)
 }
 
 function problemsOf(...manifests: Manifest[]): string[] {
   const pools = { service: parsePools(['10.96.0.0/12']), pod: parsePools(defaults.pod) }
-  return compile(manifests, pools).problems.map(({ message }) => message)
+  return compile(manifests, pools, { kinds: [], detail: false }).problems.map(({ message }) => message)
 }
 
 const pods = (state: ClusterState) => [...state.list('Pod')].map(keyOf).sort()
@@ -396,4 +402,25 @@ t.test('manifests: the sample cluster', async t => {
   t.equal(state.service('shop/search')?.clusterIPs.length, 2)
   t.same(state.service('shop/storefront')?.loadBalancerIPs, ['203.0.113.20'])
   t.same(state.service('kube-system/kube-dns')?.clusterIPs, ['10.96.0.10'])
+})
+
+t.test('manifests: other kinds and details only where they are asked for', async t => {
+  const manifests = [
+    manifest('Secret', 'shop/cert', 'type: kubernetes.io/tls'),
+    manifest('NetworkPolicy', 'shop/deny', 'spec: { podSelector: {} }'),
+    manifest('Ingress', 'shop/web', 'spec: { defaultBackend: {} }'),
+    manifest('Deployment', 'shop/web', `spec: { template: ${template} }`),
+  ]
+  const usual = compiled(manifests)
+  t.same([...usual.list('NetworkPolicy')], [])
+  t.notOk([...usual.list('Pod')].some(pod => Object.hasOwn(pod, 'detail')))
+  const kinds = ['NetworkPolicy', 'Secret'] as const
+  const more = compiled(manifests, {}, { kinds, detail: true })
+  t.ok(more.get('NetworkPolicy', 'shop/deny'))
+  t.match(more.get('Secret', 'shop/cert'), { type: 'kubernetes.io/tls' })
+  const [pod] = more.list('Pod')
+  t.match(pod?.detail, { containers: [{ ports: [{ name: 'web', port: 8080 }] }] })
+  const pools = { service: parsePools(['10.96.0.0/12']), pod: parsePools(defaults.pod) }
+  const { problems } = compile(manifests, pools, { kinds: ['Ingress'], detail: false })
+  t.match(problems, [{ message: /Ingress shop\/web: spec.defaultBackend.service is missing/ }])
 })

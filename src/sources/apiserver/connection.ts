@@ -53,8 +53,12 @@ export class Connection {
     this.#clock = clock
   }
 
-  /** The body of a list request, as it arrives; `accept` is the form that is asked for, where it is not the objects in full. */
-  async *list(parameters: Record<string, string>, signal: AbortSignal, accept?: string): AsyncGenerator<Buffer> {
+  /** The body of a list request, as it arrives; `accept` is the form that is asked for, where it is not the usual one. */
+  async *list(
+    parameters: Record<string, string>,
+    signal: AbortSignal,
+    accept = this.#resource.accept.list,
+  ): AsyncGenerator<Buffer> {
     const identity = await this.#credentials.identity()
     const { host, server } = identity
     const asked = this.#clock.monotonic()
@@ -79,7 +83,8 @@ export class Connection {
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
     const identity = await this.#credentials.identity()
-    const response = await this.#request(identity, 'watch', { watch: 'true', ...parameters }, signal)
+    const { accept } = this.#resource
+    const response = await this.#request(identity, 'watch', { watch: 'true', ...parameters }, signal, accept.watch)
     return this.#chunks(response, idleMs, identity.server.origin)
   }
 
@@ -107,7 +112,7 @@ export class Connection {
     verb: Verb,
     parameters: Record<string, string>,
     signal: AbortSignal,
-    accept = json,
+    accept: string,
   ): Promise<http.IncomingMessage> {
     const { host } = identity
     const { origin } = identity.server

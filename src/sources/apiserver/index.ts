@@ -33,6 +33,8 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly onProblem?: ProblemHook
   /** How often what is known is compared with what the API server has, at least; 0 means never. */
   readonly selfCheckMs: number
+  /** Whether to keep what only explanations need; default false. */
+  readonly detail?: boolean
 }
 
 /**
@@ -56,7 +58,7 @@ export function apiserverSource(options: ApiServerOptions): Source {
 }
 
 function follower(options: ApiServerOptions, credentials: Credentials, reports: Reports, into: ClusterWriter) {
-  const { clock, random, log, metrics, selfCheckMs } = options
+  const { clock, random, log, metrics, selfCheckMs, detail = false } = options
   const limits = new RequestLimits(options, clock)
   const requests = requestMetrics(metrics)
   const counts = followMetrics(metrics)
@@ -67,7 +69,7 @@ function follower(options: ApiServerOptions, credentials: Credentials, reports: 
     signal.addEventListener('abort', () => connection.close(), { once: true })
     const common = { resource, clock, random, log, report: reports.of(kind), inventory: new Inventory() }
     const { skipped, relists } = counts
-    const reflector = new Reflector({ ...common, connection, into, skipped: skipped.of(kind), relists })
+    const reflector = new Reflector({ ...common, connection, into, detail, skipped: skipped.of(kind), relists })
     await reflector.follow(signal)
     if (selfCheckMs === 0) return
     const check = new SelfCheck({ ...common, connect, reflector, periodMs: selfCheckMs, metrics: counts })

@@ -12,7 +12,7 @@ const stretch = 50
 export interface ListRequest {
   /** Of the first page; those that follow belong to the state that it was taken from. */
   readonly parameters?: Readonly<Record<string, string>>
-  /** The form that is asked for; objects in full where absent. */
+  /** The form that is asked for; the usual one where absent. */
   readonly accept?: string
 }
 

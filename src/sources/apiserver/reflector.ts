@@ -37,6 +37,8 @@ export interface ReflectorOptions {
   readonly log: Logger
   readonly report: KindReport
   readonly inventory: Inventory
+  /** Whether to keep what only explanations need. */
+  readonly detail: boolean
   /** Counts objects that could not be used. */
   readonly skipped: Counter
   readonly relists: Family<Counter>
@@ -194,7 +196,7 @@ export class Reflector {
   }
 
   #trim(json: unknown, named: boolean): ClusterObject | undefined {
-    const { object, problem } = trim(this.#options.resource.kind, json)
+    const { object, problem } = trim(this.#options.resource.kind, json, this.#options.detail)
     if (!problem) return object
     this.#options.skipped.add()
     if (named) this.#options.log.warning(`skipped ${describe(problem)}`)

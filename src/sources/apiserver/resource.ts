@@ -10,6 +10,15 @@ export interface Resource {
   readonly path: string
   readonly labelSelector: string
   readonly fieldSelector: string
+  readonly accept: Forms
+}
+
+/** The forms in which something is asked for, as an Accept header has them. */
+export interface Forms {
+  readonly list: string
+  readonly watch: string
+  /** Of a list of which only names and versions are read. */
+  readonly versions: string
 }
 
 export interface Selectors {
@@ -29,20 +38,48 @@ const places: Readonly<Record<Kind, Pick<Resource, 'plural' | 'group' | 'path'>>
   },
   Pod: { plural: 'pods', group: '', path: '/api/v1/pods' },
   Node: { plural: 'nodes', group: '', path: '/api/v1/nodes' },
+  NetworkPolicy: networking('networkpolicies'),
+  Ingress: networking('ingresses'),
+  IngressClass: networking('ingressclasses'),
+  Secret: { plural: 'secrets', group: '', path: '/api/v1/secrets' },
+}
+
+function networking(plural: string) {
+  return { plural, group: 'networking.k8s.io', path: `/apis/networking.k8s.io/v1/${plural}` }
 }
 
 /** Pods that have ended keep their address in the API, which somebody else may have by then (CoreDNS asks with the same selector). */
 const livePods = 'status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown'
+/** Those that an Ingress may name. A cluster has many others. */
+const certificates = 'type=kubernetes.io/tls'
+
+const fieldSelectors: { readonly [K in Kind]?: string } = { Pod: livePods, Secret: certificates }
+
+const json = 'application/json'
+const partialList = `${json};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1`
+
+/** Servers that do not know the form of metadata alone send the objects in full, which holds the same. */
+const whole: Forms = { list: json, watch: json, versions: `${partialList},${json}` }
+/** Metadata alone or nothing: what is in a secret shall not even come here. */
+const metadata: Forms = {
+  list: partialList,
+  watch: `${json};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`,
+  versions: partialList,
+}
 
 export function resourceOf(kind: Kind, { labels = '', namespaceLabels = '' }: Selectors): Resource {
-  const labelSelector = { Namespace: namespaceLabels, Service: labels, EndpointSlice: labels, Pod: labels, Node: '' }[
-    kind
-  ]
+  const labelSelectors: { readonly [K in Kind]?: string } = {
+    Namespace: namespaceLabels,
+    Service: labels,
+    EndpointSlice: labels,
+    Pod: labels,
+  }
   return {
     kind,
     ...places[kind],
-    labelSelector,
-    fieldSelector: kind === 'Pod' ? livePods : '',
+    labelSelector: labelSelectors[kind] ?? '',
+    fieldSelector: fieldSelectors[kind] ?? '',
+    accept: kind === 'Secret' ? metadata : whole,
   }
 }
 

@@ -22,8 +22,6 @@ import type { Reflector } from './reflector.ts'
 import type { KindReport } from './reports.ts'
 import type { Resource } from './resource.ts'
 
-/** Servers that do not know this form send the objects in full, which holds the same. */
-const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json'
 /** How long a watch may take to bring what a list shows. */
 const graceMs = 2_000
 /** How long a comparison may take. */
@@ -119,7 +117,7 @@ export class SelfCheck {
 
   /** The objects that are not as they were seen, with their version; undefined for those that the API server does not have. */
   async #compare(signal: AbortSignal): Promise<ReadonlyMap<Key, string | undefined>> {
-    const { inventory, connect, clock } = this.#options
+    const { inventory, connect, clock, resource } = this.#options
     const connection = connect()
     const patience = new AbortController()
     const timer = clock.after(patienceMs, () => patience.abort(tooSlow))
@@ -134,7 +132,7 @@ export class SelfCheck {
       }
     }
     try {
-      await readList(connection, { accept: metadataOnly }, AbortSignal.any([signal, patience.signal]), take)
+      await readList(connection, { accept: resource.accept.versions }, AbortSignal.any([signal, patience.signal]), take)
     } finally {
       timer.cancel()
       connection.close()

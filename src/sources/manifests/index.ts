@@ -19,6 +19,10 @@ export interface ManifestsOptions {
   readonly serviceRange?: readonly string[]
   /** The same for pods without an address. Default: 10.244.0.0/16 and fd00:10:244::/64. */
   readonly podRange?: readonly string[]
+  /** Default: what names and routes are made from. */
+  readonly kinds?: readonly Kind[]
+  /** Whether to keep what only explanations need; default false. */
+  readonly detail?: boolean
   /** How changes are noticed. Default: `events`, with a poll behind them; `never` reads once. */
   readonly watch?: 'events' | 'poll' | 'never'
   /** Default: 5,000. */
@@ -29,7 +33,7 @@ export interface ManifestsOptions {
   readonly log?: Pick<Logger, 'info' | 'error'>
 }
 
-const kinds: readonly Kind[] = ['Namespace', 'Node', 'EndpointSlice', 'Pod', 'Service']
+const usualKinds: readonly Kind[] = ['Namespace', 'Node', 'EndpointSlice', 'Pod', 'Service']
 
 /**
  * Throws a PortolanError for a bad range. `follow` rejects with one if the path cannot be read, and, where changes are not
@@ -41,7 +45,7 @@ export function manifestsSource(options: ManifestsOptions): Source {
   const pools = { service: parsePools(serviceRange), pod: parsePools(podRange) }
   return {
     name: 'manifests',
-    kinds,
+    kinds: options.kinds ?? usualKinds,
     follow: (into, signal) => new Follower(options, pools, into, signal).follow(),
   }
 }
@@ -110,10 +114,9 @@ class Follower {
     const readings = await this.#read(listing)
     if (this.#signal.aborted) return
     this.#listed = listed
-    const { objects, problems } = compile(
-      readings.flatMap(({ manifests }) => manifests),
-      this.#pools,
-    )
+    const { kinds = usualKinds, detail = false } = this.#options
+    const manifests = readings.flatMap(({ manifests }) => manifests)
+    const { objects, problems } = compile(manifests, this.#pools, { kinds, detail })
     const all = [...readings.flatMap(({ problems }) => problems), ...problems]
     if (all.length > 0) this.#complain(all)
     else await this.#write(objects)
@@ -141,7 +144,7 @@ class Follower {
   }
 
   async #write(objects: readonly ClusterObject[]): Promise<void> {
-    for (const kind of kinds) {
+    for (const kind of this.#options.kinds ?? usualKinds) {
       const replacement = this.#into.replace(kind, this.#signal)
       await replacement.page(objects.filter(object => object.kind === kind))
       await replacement.done()

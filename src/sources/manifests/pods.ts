@@ -1,16 +1,10 @@
 /** Reads pods as far as endpoints need them, and gives pods without an address one of the pod range. */
-import type { Fields } from '../../cluster/fields.ts'
-import { keyOf, type Node, type Pod, type Protocol } from '../../cluster/objects.ts'
+import { type ContainerPort, lastingContainers, trimContainerPort } from '../../cluster/detail.ts'
+import { keyOf, type Node, type Pod } from '../../cluster/objects.ts'
 import { canonicalAddress, type Family, familyOf } from '../../wire/address.ts'
 import { allocate, type Pool } from './allocate.ts'
 import { trimOrThrow } from './problems.ts'
 import type { Item } from './select.ts'
-
-export interface ContainerPort {
-  readonly name: string
-  readonly protocol: string
-  readonly port: number
-}
 
 export interface PodPlan {
   /** Without addresses where `addressPods` has yet to give it some. */
@@ -23,12 +17,12 @@ export interface PodPlan {
 }
 
 /** What a status leaves out counts as running and ready; what it says is kept. */
-export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>): PodPlan {
+export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>, detail: boolean): PodPlan {
   const spec = fields.child('spec')
   const status = fields.child('status')
   const phase = status.text('phase', 'Running')
   const condition = status.children('conditions').find(entry => entry.text('type') === 'Ready')
-  const given = trimOrThrow('Pod', { ...fields.json, status: { ...status.json, phase } })
+  const given = trimOrThrow('Pod', { ...fields.json, status: { ...status.json, phase } }, detail)
   const node = nodes.get(given.nodeName)
   const onHost = given.hostNetwork && given.podIPs.length === 0
   return {
@@ -36,24 +30,8 @@ export function readPod({ fields }: Item, nodes: ReadonlyMap<string, Node>): Pod
     ready: condition ? condition.text('status') === 'True' : phase === 'Running',
     hostname: spec.text('hostname', ''),
     subdomain: spec.text('subdomain', ''),
-    ports: containers(spec).flatMap(container => container.children('ports').map(readPort)),
+    ports: lastingContainers(spec).flatMap(container => container.children('ports').map(trimContainerPort)),
     zone: node?.zone ?? '',
-  }
-}
-
-/** Sidecars (init containers that are always restarted) serve ports too, after those of the main containers. */
-function containers(spec: Fields): Fields[] {
-  const sidecars = spec.children('initContainers').filter(container => container.text('restartPolicy') === 'Always')
-  return [...spec.children('containers'), ...sidecars]
-}
-
-const protocols: readonly Protocol[] = ['TCP', 'UDP', 'SCTP']
-
-function readPort(json: Fields): ContainerPort {
-  return {
-    name: json.text('name', ''),
-    protocol: json.oneOf('protocol', protocols, 'TCP'),
-    port: json.integer('containerPort', 1, 65_535) ?? json.refuse('containerPort', 'a port number'),
   }
 }
 

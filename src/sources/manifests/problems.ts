@@ -32,8 +32,8 @@ export class Problems {
 }
 
 /** Trims an object for a step of `attempt`: throws a PortolanError for what is wrong with it. */
-export function trimOrThrow<K extends Kind>(kind: K, json: unknown): ObjectOf<K> {
-  const { object, problem } = trim(kind, json)
+export function trimOrThrow<K extends Kind>(kind: K, json: unknown, detail = false): ObjectOf<K> {
+  const { object, problem } = trim(kind, json, detail)
   if (problem) throw new PortolanError('PORTOLAN_MANIFEST', problem.message)
   return object
 }

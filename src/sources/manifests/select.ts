@@ -1,4 +1,4 @@
-/** Picks the manifests that names and routes can come from, and gives each its namespace and name. */
+/** Picks the manifests of the kinds that we know, and gives each its namespace and name. */
 import { Fields } from '../../cluster/fields.ts'
 import { keyOf } from '../../cluster/objects.ts'
 import type { Problems } from './problems.ts'
@@ -16,13 +16,19 @@ const groups = {
   ReplicaSet: 'apps',
   StatefulSet: 'apps',
   DaemonSet: 'apps',
+  NetworkPolicy: 'networking.k8s.io',
+  Ingress: 'networking.k8s.io',
+  IngressClass: 'networking.k8s.io',
+  Secret: '',
 } as const
 
 export type ItemKind = keyof typeof groups
 
+const clusterWide: readonly ItemKind[] = ['Namespace', 'Node', 'IngressClass']
+
 export interface Item extends Manifest {
   readonly kind: ItemKind
-  /** Empty for a Namespace or Node. */
+  /** Empty for what is in no namespace. */
   readonly namespace: string
   readonly name: string
 }
@@ -54,7 +60,7 @@ function groupOf({ apiVersion }: Manifest): string {
 function itemOf(manifest: Manifest, kind: ItemKind): Item {
   const metadata = manifest.fields.child('metadata')
   const name = metadata.text('name') || metadata.refuse('name', 'the name of the object')
-  if (kind === 'Namespace' || kind === 'Node') return { ...manifest, kind, namespace: '', name }
+  if (clusterWide.includes(kind)) return { ...manifest, kind, namespace: '', name }
   const namespace = metadata.text('namespace') || 'default'
   const fields = new Fields({ ...manifest.fields.json, metadata: { ...metadata.json, namespace } })
   return { ...manifest, kind, fields, namespace, name }

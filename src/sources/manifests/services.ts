@@ -16,8 +16,8 @@ export interface ServicePlan {
 const policies = ['SingleStack', 'PreferDualStack', 'RequireDualStack'] as const
 
 /** `supported` are the families of the service ranges, the default first. */
-export function readService({ fields }: Item, supported: readonly Family[]): ServicePlan {
-  const service = trimOrThrow('Service', fields.json)
+export function readService({ fields }: Item, supported: readonly Family[], detail: boolean): ServicePlan {
+  const service = trimOrThrow('Service', fields.json, detail)
   const spec: Fields = fields.child('spec')
   const policy = spec.oneOf('ipFamilyPolicy', policies, 'SingleStack')
   const asked = spec.texts('ipFamilies')
