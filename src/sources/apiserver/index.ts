@@ -33,6 +33,8 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly onProblem?: ProblemHook
   /** How often what is known is compared with what the API server has, at least; 0 means never. */
   readonly selfCheckMs: number
+  /** The same complaint is logged at most this often; default 60,000. */
+  readonly quietMs?: number
 }
 
 /**
@@ -41,7 +43,7 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
  */
 export function apiserverSource(options: ApiServerOptions): Source {
   const { kinds, clock, log } = options
-  const reports = new Reports(log, clock, options.onProblem)
+  const reports = new Reports(log, clock, options.onProblem, options.quietMs)
   return {
     name: 'apiserver',
     kinds,
