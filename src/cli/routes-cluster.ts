@@ -2,31 +2,21 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Source } from '../cluster/contract.ts'
-import type { Kind, Node } from '../cluster/objects.ts'
+import type { Kind } from '../cluster/objects.ts'
 import { ClusterState } from '../cluster/state.ts'
-import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'
 import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
-import type { RenderOptions } from '../routes/setting.ts'
+import type { KnownCluster } from '../routes/facts/cluster.ts'
 import { RouteTable } from '../routes/table.ts'
-import type { Family } from '../wire/address.ts'
-import { parseRange } from '../wire/range.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import type { Shell } from './shell.ts'
-
-export interface RoutesCluster {
-  readonly state: ClusterState
-  readonly table: RouteTable
-  /** Of `-node`; undefined where it was not given. */
-  readonly node: Node | undefined
-}
 
 /** How long an API server may take. */
 const patienceMs = 60_000
 
 /** Reads the cluster in full. `pods` says whether pods are needed too. */
-export async function readCluster(given: Arguments, shell: Shell, pods: boolean): Promise<RoutesCluster> {
+export async function readCluster(given: Arguments, shell: Shell, pods: boolean): Promise<KnownCluster> {
   const kinds: Kind[] = ['Service', 'EndpointSlice', 'Node', ...(pods ? (['Pod'] as const) : [])]
   const state = new ClusterState({ kinds })
   const stop = new AbortController()
@@ -43,7 +33,7 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
   }
   const table = new RouteTable()
   table.rebuild(state)
-  return { state, table, node: nodeOf(given.text('node'), state) }
+  return { state, table, pods, nodeless: undefined }
 }
 
 async function sourceOf(
@@ -85,49 +75,5 @@ function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const found = candidates.find(file => existsSync(file))
   if (found !== undefined) return found
   const tried = candidates.length === 0 ? '' : ` (there is no ${candidates.join(', ')})`
-  throw usageError(`which cluster? give -manifests PATH or -kubeconfig FILE${tried}`)
-}
-
-/** A node that the cluster does not know is a mistake, unless it knows none at all. */
-function nodeOf(name: string | undefined, state: ClusterState): Node | undefined {
-  if (name === undefined) return undefined
-  const known = state.get('Node', name)
-  if (known !== undefined) return known
-  const names = [...state.list('Node')].map(node => node.name)
-  if (names.length > 0) {
-    const some = names.slice(0, 5).join(', ')
-    throw usageError(
-      `there is no node "${name}"${hint(name, names) || ` (there ${names.length === 1 ? 'is' : 'are'} ${some})`}`,
-    )
-  }
-  return { kind: 'Node', name, namespace: '', labels: {}, internalIPs: [], zone: '', podCIDRs: [] }
-}
-
-/** What the options say of a node's rules. Throws PORTOLAN_USAGE for a range that is none. */
-export function renderOptionsOf(given: Arguments, node: Node | undefined): Omit<RenderOptions, 'family'> {
-  return {
-    node: node ?? { name: '', zone: '', internalIPs: [] },
-    clusterCIDRs: rangesOf(given, 'cluster-cidr'),
-    masqueradeAll: given.has('masquerade-all'),
-    nodePortAddresses: rangesOf(given, 'nodeport-addresses', 'primary'),
-  }
-}
-
-/** The families of `-family`; both where it was not given. */
-export function familiesOf(given: Arguments): Family[] {
-  const family = given.oneOf('family', ['4', '6', 'both'], 'both')
-  return family === 'both' ? ['IPv4', 'IPv6'] : [`IPv${family}`]
-}
-
-function rangesOf(given: Arguments, option: string, word?: string): string[] {
-  const texts = (given.text(option) ?? '')
-    .split(',')
-    .map(text => text.trim())
-    .filter(text => text !== '')
-  if (word !== undefined && texts.length === 1 && texts[0] === word) return texts
-  for (const text of texts) {
-    if (parseRange(text) === undefined)
-      throw usageError(`-${option}: "${text}" is no range, write one like 10.244.0.0/16`)
-  }
-  return texts
+  throw usageError(`which cluster? give -manifests PATH, -kubeconfig FILE or -server URL${tried}`)
 }

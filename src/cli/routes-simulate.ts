@@ -1,29 +1,28 @@
 /** `portolan routes simulate`: sends clients that do not exist to an address, and shows where they end up. */
 import type { Random } from '../observe/clock.ts'
-import type { Backend } from '../routes/route.ts'
+import { addressText } from '../routes/facts/asked.ts'
+import type { LookupFacts } from '../routes/facts/lookup.ts'
+import { nameOf } from '../routes/route.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { Exit } from './command.ts'
-import { follow } from './routes-asked.ts'
-import { titleOf } from './routes-lookup.ts'
+import { lookUp } from './routes-lookup.ts'
 import { columns, show } from './routes-output.ts'
 import type { Shell } from './shell.ts'
 
 export async function simulateRoute(given: Arguments, shell: Shell): Promise<number> {
   const clients = clientsOf(given.text('clients') ?? '1000')
-  const found = await follow(given, shell)
-  const { outcome } = found.path
-  const backends = outcome.action === 'forward' ? outcome.backends : []
-  const counts = spread(backends, clients, shell.random)
-  const endpoints = backends.map(({ address, targetName, nodeName }, i) => ({
+  const found = await lookUp(given, shell)
+  const { ip, port, protocol, action, why } = found
+  const used = found.endpoints.filter(({ probability }) => probability > 0)
+  const counts = spread(used.length, clients, shell.random)
+  const endpoints = used.map(({ address, targetName, nodeName }, i) => ({
     address,
     targetName,
     nodeName,
     clients: counts[i]!,
   }))
-  const facts = { ...found.asked, clients, action: outcome.action, why: outcome.why, endpoints }
-  show(given, shell, facts, () => {
-    if (outcome.action !== 'forward')
-      return `✗ ${titleOf(found)}: all ${clients} clients meet ${outcome.action}: ${outcome.why}\n`
+  show(given, shell, { ip, port, protocol, clients, action, why, endpoints }, () => {
+    if (action !== 'forward') return `✗ ${titleOf(found)}: all ${clients} clients meet ${action}: ${why}\n`
     const most = Math.max(...counts)
     const rows = endpoints.map(({ address, targetName, nodeName, clients: count }) => {
       const bar = '█'.repeat(Math.round((20 * count) / most))
@@ -34,12 +33,16 @@ export async function simulateRoute(given: Arguments, shell: Shell): Promise<num
   return Exit.done
 }
 
+function titleOf({ service, portName, ...asked }: LookupFacts): string {
+  return `${addressText(asked)} (${nameOf({ service, portName })})`
+}
+
 /** As iptables chooses: the first of n with the probability 1/n, of the rest the first with 1/(n-1), and so on. */
-function spread(backends: readonly Backend[], clients: number, random: Random): number[] {
-  const counts = backends.map(() => 0)
-  for (let client = 0; client < clients && backends.length > 0; client++) {
+function spread(endpoints: number, clients: number, random: Random): number[] {
+  const counts = new Array<number>(endpoints).fill(0)
+  for (let client = 0; client < clients && endpoints > 0; client++) {
     let at = 0
-    while (at < backends.length - 1 && random() >= 1 / (backends.length - at)) at++
+    while (at < endpoints - 1 && random() >= 1 / (endpoints - at)) at++
     counts[at]!++
   }
   return counts

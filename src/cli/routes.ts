@@ -22,6 +22,10 @@ export const routes: Command = {
   options: {
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
     kubeconfig: { value: 'FILE', help: 'the cluster that it leads to ($KUBECONFIG, ~/.kube/config)' },
+    server: {
+      value: 'URL',
+      help: 'the cluster of a running server with the plugin `routes`: it answers, nothing is read',
+    },
     context: { value: 'NAME', help: 'of the kubeconfig (its current one)' },
     node: { value: 'NAME', help: 'as this node sees it' },
     'cluster-cidr': { value: 'CIDR[,CIDR]', help: "where pods have addresses: kube-proxy's flag, as are the next two" },

@@ -36,6 +36,41 @@ export interface ClusterView {
   get<K extends Kind>(kind: K, key: Key): ObjectOf<K> | undefined
 }
 
+/** A view that can be followed. */
+export interface LiveView extends ClusterView {
+  /**
+   * Rebuilds the projection at once and updates it with each commit from then on, until the returned function is called. A
+   * projection must not throw: the error would reach whoever wrote.
+   */
+  follow(projection: Projection): () => void
+}
+
+/** A cluster that somebody follows, and others may make something of: however many read it, it is watched once. */
+export interface SharedCluster {
+  /** The same text for the same cluster, in the next generation of the configuration too. */
+  readonly key: string
+  readonly state: LiveView
+  /** The kinds that it has from the start. */
+  readonly kinds: readonly Kind[]
+  /** Resolves when the state is synced; pending where that never comes. */
+  readonly synced: Promise<void>
+  /**
+   * Has another kind followed too, until that is ended; a kind that is followed anyway stays. Nobody else becomes unready by it: where it
+   * cannot be read, only who asked for it lacks it. For one at a time.
+   */
+  include(kind: Kind): Inclusion
+}
+
+/** A kind that is followed for somebody. */
+export interface Inclusion {
+  /** Resolves when it was read in full once; pending where that never comes. */
+  readonly synced: Promise<void>
+  /** How well it is followed; undefined where the source cannot fall behind, or is not there yet. */
+  status(): KindStatus | undefined
+  /** Forgets the kind. */
+  end(): void
+}
+
 /** What one commit touched. Services are named when they or one of their slices changed. */
 export interface Changes {
   readonly services: ReadonlySet<Key>

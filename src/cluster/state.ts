@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { PortolanError } from '../errors.ts'
-import type { Changes, ClusterView, ClusterWriter, Projection, Replacement } from './contract.ts'
+import type { Changes, ClusterWriter, LiveView, Projection, Replacement } from './contract.ts'
 import {
   type ClusterObject,
   type EndpointSlice,
@@ -29,7 +29,7 @@ export interface ClusterStateOptions {
 /** Compiling the names of as many changed slices of ten endpoints takes some 3 ms. */
 const SLICE_SIZE = 50
 
-export class ClusterState implements ClusterWriter, ClusterView {
+export class ClusterState implements ClusterWriter, LiveView {
   readonly #objects: { readonly [K in Kind]: Map<Key, ObjectOf<K>> } = {
     Namespace: new Map(),
     Service: new Map(),
@@ -90,10 +90,6 @@ export class ClusterState implements ClusterWriter, ClusterView {
     return this.#pods.get(ip) ?? []
   }
 
-  /**
-   * Rebuilds the projection at once and updates it with each commit from then on, until the returned function is called. A
-   * projection must not throw: the error would reach whoever wrote.
-   */
   follow(projection: Projection): () => void {
     projection.rebuild(this)
     this.#projections.add(projection)

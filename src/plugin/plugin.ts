@@ -1,6 +1,7 @@
 /**
  * What a plugin is: a link of a server block's chain, and how it is made from a directive of the Corefile.
  */
+import type { SharedCluster } from '../cluster/contract.ts'
 import type { Directive } from '../corefile/directive.ts'
 import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
@@ -55,6 +56,8 @@ export interface Plugin {
   ready?(): boolean
   /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */
   freshness?(): Freshness
+  /** The cluster that it answers from, for plugins of its server block that make something else of it; absent where it has none. */
+  readonly shares?: SharedCluster
   /**
    * Tries what the plugin needs of the outside, without `start`: for `check --live`. Rejects with a PortolanError where nothing could
    * be tried; absent where there is nothing to try.

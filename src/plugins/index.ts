@@ -20,6 +20,7 @@ import { definition as prometheus } from './prometheus/index.ts'
 import { definition as ready } from './ready/index.ts'
 import { definition as reload } from './reload/index.ts'
 import { definition as root } from './root/index.ts'
+import { definition as routes } from './routes/index.ts'
 import { definition as whoami } from './whoami/index.ts'
 
 export const plugins: readonly PluginDefinition[] = [
@@ -32,6 +33,7 @@ export const plugins: readonly PluginDefinition[] = [
   ready,
   health,
   prometheus,
+  routes,
   errors,
   log,
   loadbalance,

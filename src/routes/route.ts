@@ -71,7 +71,7 @@ export interface Routeless {
 }
 
 /** How kube-proxy names a service port, also in comments: `shop/web:http`, or `shop/web` for an unnamed port. */
-export function nameOf({ service, portName }: Destination): string {
+export function nameOf({ service, portName }: Pick<Destination, 'service' | 'portName'>): string {
   return portName === '' ? service : `${service}:${portName}`
 }
 

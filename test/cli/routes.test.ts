@@ -129,8 +129,8 @@ t.test('lookup of nothing says what is near', async t => {
   t.match(await err('lookup fd00::1:80'), /is no address with a port/)
   t.match(await err('lookup'), /which address/)
   t.match(await err('lookup 10.96.0.20:80 -from shop/nosuch'), /there is no pod shop\/nosuch/)
-  t.match(await err('lookup 10.96.0.20:80 -from nosuch'), /-from is NAMESPACE\/POD, a range or an address/)
-  t.match(await err('lookup 10.96.0.20:80 -from fd00::1'), /-from fd00::1 has no IPv4 address/)
+  t.match(await err('lookup 10.96.0.20:80 -from nosuch'), /: from is NAMESPACE\/POD, a range or an address/)
+  t.match(await err('lookup 10.96.0.20:80 -from fd00::1'), /: from: fd00::1 has no IPv4 address/)
 })
 
 t.test('simulate', async t => {
@@ -159,7 +159,7 @@ t.test('render', async t => {
   t.match(out, /--comment "shop\/web:http loadbalancer IP" -p tcp -d 203\.0\.113\.20 -m tcp --dport 80 -j KUBE-FW-/)
   t.match(out, /^-A PREROUTING/m)
   t.notMatch((await routes(t, 'render iptables -family 4 -node worker-1 -no-jumps')).out, /^-A PREROUTING/m)
-  t.match((await routes(t, 'render iptables -node worker-1')).err, /give -family 4 or -family 6/)
+  t.match((await routes(t, 'render iptables -node worker-1')).err, /which family\? 4 or 6/)
   t.match((await routes(t, 'render iptables -family 4')).err, /for which node/)
   t.match((await routes(t, 'render cilium')).err, /which rules/)
 })
@@ -174,8 +174,8 @@ t.test('mistakes of the command line', async t => {
   t.match(await usage('constructor'), /unknown "routes constructor"/)
   t.match(await usage('list more'), /"more" is one argument too many/)
   t.match(await usage('list -node worker-2'), /there is no node "worker-2": did you mean "worker-1"/)
-  t.match(await usage('list -family 5'), /-family is 4, 6 or both/)
-  t.match(await usage('lookup 10.96.0.20:80 -cluster-cidr 10.244.0.0'), /-cluster-cidr: "10.244.0.0" is no range/)
+  t.match(await usage('list -family 5'), /: family is 4, 6 or both/)
+  t.match(await usage('lookup 10.96.0.20:80 -cluster-cidr 10.244.0.0'), /: cluster-cidr: "10.244.0.0" is no range/)
   t.match(await usage('list -kubeconfig x'), /are two clusters/)
   t.match(await run(['routes']), { code: 2, err: /routes what\?/ })
   t.match(await run(['routes', 'list'], { env: { HOME: '/nonexistent' } }), {

@@ -3,6 +3,7 @@
  * are as a source would give them.
  */
 import { isIPv4, isIPv6 } from 'node:net'
+import type { Inclusion, SharedCluster } from '../../src/cluster/contract.ts'
 import {
   type ClusterObject,
   type EndpointSlice,
@@ -196,6 +197,12 @@ export function cluster(...objects: readonly ClusterObject[]): ClusterState {
     void replacement.done()
   }
   return state
+}
+
+/** A cluster that has all kinds from the start, as plugins share it. */
+export function sharedCluster(state: ClusterState, synced = Promise.resolve()): SharedCluster {
+  const included: Inclusion = { synced, status: () => undefined, end: () => undefined }
+  return { key: 'test', kinds, state, synced, include: () => included }
 }
 
 /** Everything in the cluster by kind and key, to compare whole states. */

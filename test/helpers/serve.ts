@@ -4,7 +4,7 @@
  */
 import { decode as decodePacket, type Answer as PacketAnswer } from 'dns-packet'
 import type { ClusterState } from '../../src/cluster/state.ts'
-import { httpHub } from '../../src/net/http-hub.ts'
+import { type HttpHub, httpHub } from '../../src/net/http-hub.ts'
 import type { Random } from '../../src/observe/clock.ts'
 import { type Logger, logger } from '../../src/observe/logger.ts'
 import { type Metrics, metrics } from '../../src/observe/metrics.ts'
@@ -18,6 +18,7 @@ import { nameFromText } from '../../src/wire/name.ts'
 import type { Peer } from '../../src/wire/query.ts'
 import { rcodeName, typeNumber } from '../../src/wire/types.ts'
 import { type TestClock, testClock } from './clock.ts'
+import { sharedCluster } from './cluster.ts'
 
 /** What a test of tap offers that is used here. */
 interface Test {
@@ -36,6 +37,8 @@ export interface ServeOptions {
   /** The Corefile's path, for relative paths in it. */
   readonly file?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Closed by who gives it. */
+  readonly http?: HttpHub
   readonly fail?: (reason: Error) => void
   /** What plugins publish in, and what happens when that changes. */
   readonly table?: Spaces
@@ -76,7 +79,7 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
   const lines: string[] = []
   const log = logger({ format: 'text', write: line => lines.push(line.trimEnd()) })
   const registry = metrics()
-  const http = httpHub()
+  const http = options.http ?? httpHub()
   const generation = new ResourcePool().generation()
   const own = options.plugins ?? []
   const names = new Set(own.map(plugin => plugin.name))
@@ -206,7 +209,7 @@ function dataText(record: PacketAnswer): string {
 
 /** Resources in which every cluster is the given one, known in full when `synced` resolves. */
 export function withCluster(resources: Resources, state: ClusterState, synced = Promise.resolve()): Resources {
-  const follower = { state, synced, follow: async () => undefined, close: () => undefined }
+  const follower = { ...sharedCluster(state, synced), follow: async () => undefined, close: () => undefined }
   return {
     share: (key, create) =>
       key.startsWith('cluster ') ? (follower as unknown as ReturnType<typeof create>) : resources.share(key, create),

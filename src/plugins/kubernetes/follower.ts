@@ -1,24 +1,32 @@
 /** The cluster behind a `kubernetes` plugin: one state and one source, shared by all that read the same cluster. */
-import type { KindStatus, Source } from '../../cluster/contract.ts'
+import type { Inclusion, KindStatus, SharedCluster, Source } from '../../cluster/contract.ts'
 import type { Kind } from '../../cluster/objects.ts'
 import { ClusterState } from '../../cluster/state.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { SetupContext } from '../../plugin/plugin.ts'
 import type { Access, Probe } from '../../sources/apiserver/index.ts'
 import { FollowMetrics } from './follow-metrics.ts'
+import { alreadyThere, IncludedKind } from './included-kind.ts'
 import type { KubernetesOptions } from './options.ts'
 
-export class ClusterFollower {
+/** Where the objects of some kinds come from; `extra` are those that names do not need. */
+export type SourceOf = (kinds: readonly Kind[], extra: boolean) => Promise<Source>
+
+export class ClusterFollower implements SharedCluster {
+  readonly key: string
+  readonly kinds: readonly Kind[]
   readonly state: ClusterState
-  /** Resolves when the state is synced; pending where that never comes. */
   readonly synced: Promise<void>
-  readonly #source: () => Promise<Source>
+  readonly #source: SourceOf
+  readonly #included = new Set<IncludedKind>()
   readonly #abort = new AbortController()
   #status: () => readonly KindStatus[] = () => []
   #following: Promise<void> | undefined
 
-  constructor(kinds: readonly Kind[], source: () => Promise<Source>) {
+  constructor(kinds: readonly Kind[], source: SourceOf, key = '') {
     const { promise, resolve } = Promise.withResolvers<void>()
+    this.key = key
+    this.kinds = kinds
     this.synced = promise
     this.state = new ClusterState({ kinds, onSynced: resolve })
     this.#source = source
@@ -26,7 +34,7 @@ export class ClusterFollower {
 
   /** Starts to follow, once; resolves when everything was read. Rejects where that cannot be: then it may be called again. */
   follow(): Promise<void> {
-    this.#following ??= this.#source()
+    this.#following ??= this.#source(this.kinds, false)
       .then(source => {
         this.#status = () => source.status?.() ?? []
         return source.follow(this.state, this.#abort.signal)
@@ -38,9 +46,27 @@ export class ClusterFollower {
     return this.#following
   }
 
-  /** How well each kind is followed; nothing where the source cannot fall behind. */
+  include(kind: Kind): Inclusion {
+    if (this.kinds.includes(kind)) return alreadyThere(this.synced)
+    const included = new IncludedKind({
+      kind,
+      into: this.state,
+      source: () => this.#source([kind], true),
+      closed: this.#abort.signal,
+      onEnd: ended => this.#included.delete(ended),
+    })
+    this.#included.add(included)
+    return included
+  }
+
+  /** How well each kind is followed that names need; nothing where the source cannot fall behind. */
   status(): readonly KindStatus[] {
     return this.#status()
+  }
+
+  /** The same of kinds that were included. */
+  statusOfIncluded(): readonly KindStatus[] {
+    return [...this.#included].flatMap(inclusion => inclusion.status() ?? [])
   }
 
   /** Aborts when it is closed. */
@@ -57,12 +83,14 @@ export class ClusterFollower {
 export function clusterFollower(options: KubernetesOptions, context: SetupContext): ClusterFollower {
   const exported = context.resources.share('clusters that are followed', () => new FollowMetrics(context.metrics))
   const create = () => {
-    const follower = new ClusterFollower(kindsOf(options), () =>
-      options.manifests === undefined ? apiserver(options, context) : manifests(options, options.manifests, context),
-    )
+    const source: SourceOf = (kinds, extra) =>
+      options.manifests === undefined
+        ? apiserver(options, kinds, extra, context)
+        : manifests(options, options.manifests, context)
+    const follower = new ClusterFollower(kindsOf(options), source, clusterKey(options))
     follower.closed.addEventListener(
       'abort',
-      exported.add(() => follower.status()),
+      exported.add(() => [...follower.status(), ...follower.statusOfIncluded()]),
       { once: true },
     )
     return follower
@@ -78,7 +106,7 @@ export function clusterKey(options: KubernetesOptions): string {
 }
 
 function kindsOf({ manifests, noEndpoints, pods }: KubernetesOptions): Kind[] {
-  if (manifests !== undefined) return ['Namespace', 'Service', 'EndpointSlice', 'Pod']
+  if (manifests !== undefined) return ['Namespace', 'Service', 'EndpointSlice', 'Pod', 'Node']
   const kinds: Kind[] = ['Namespace', 'Service']
   if (!noEndpoints) kinds.push('EndpointSlice')
   if (pods === 'verified') kinds.push('Pod')
@@ -94,21 +122,35 @@ function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
   return { ...(serviceRange.length > 0 && { serviceRange }), ...(podRange.length > 0 && { podRange }) }
 }
 
-async function apiserver(options: KubernetesOptions, { clock, random, log, metrics }: SetupContext): Promise<Source> {
+async function apiserver(
+  options: KubernetesOptions,
+  kinds: readonly Kind[],
+  extra: boolean,
+  { clock, random, log, metrics }: SetupContext,
+): Promise<Source> {
   // Loaded only where it is needed: the client library costs memory and time.
   const { apiserverSource } = await import('../../sources/apiserver/index.ts')
-  return apiserverSource({ ...followedBy(options), ...limitsOf(options), clock, random, log, metrics })
+  return apiserverSource({
+    ...followedBy(options, kinds),
+    ...limitsOf(options),
+    // What names do not need may be forbidden for good: that is worth a line, not one a minute.
+    ...(extra && { quietMs: Number.POSITIVE_INFINITY }),
+    clock,
+    random,
+    log,
+    metrics,
+  })
 }
 
 /** Tries what following the cluster of a directive needs; undefined where it is read from files. */
 export async function probeCluster(options: KubernetesOptions, clock: Clock): Promise<Probe | undefined> {
   if (options.manifests !== undefined) return undefined
   const { probe } = await import('../../sources/apiserver/index.ts')
-  return probe({ ...followedBy(options), clock })
+  return probe({ ...followedBy(options, kindsOf(options)), clock })
 }
 
-function followedBy(options: KubernetesOptions) {
-  return { access: accessOf(options), kinds: kindsOf(options), ...selectorsOf(options) }
+function followedBy(options: KubernetesOptions, kinds: readonly Kind[]) {
+  return { access: accessOf(options), kinds, ...selectorsOf(options) }
 }
 
 function selectorsOf({ labels, namespaceLabels }: KubernetesOptions) {

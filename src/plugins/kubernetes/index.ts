@@ -2,7 +2,7 @@
  * Answers a cluster's names from the zones compiled of its objects. While the cluster is not yet known in full, its names get
  * SERVFAIL, never another server's answer.
  */
-import type { ClusterView } from '../../cluster/contract.ts'
+import type { ClusterView, SharedCluster } from '../../cluster/contract.ts'
 import { messageOf, PortolanError } from '../../errors.ts'
 import { sleep } from '../../observe/clock.ts'
 import type { CutDraft } from '../../plugin/cut-draft.ts'
@@ -78,6 +78,10 @@ export class Kubernetes implements Plugin {
   /** The cluster as far as it is known. */
   get cluster(): ClusterView {
     return this.#follower.state
+  }
+
+  get shares(): SharedCluster {
+    return this.#follower
   }
 
   get options(): KubernetesOptions {

@@ -35,6 +35,8 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly selfCheckMs: number
   /** Whether to keep what only explanations need; default false. */
   readonly detail?: boolean
+  /** The same complaint is logged at most this often; default 60,000. */
+  readonly quietMs?: number
 }
 
 /**
@@ -43,7 +45,7 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
  */
 export function apiserverSource(options: ApiServerOptions): Source {
   const { kinds, clock, log } = options
-  const reports = new Reports(log, clock, options.onProblem)
+  const reports = new Reports(log, clock, options.onProblem, options.quietMs)
   return {
     name: 'apiserver',
     kinds,

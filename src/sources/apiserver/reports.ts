@@ -11,8 +11,8 @@ import type { ApiFailure, Reason } from './failure.ts'
 /** Told when a kind begins to fail, fails for another reason, or (`undefined`) is followed again. */
 export type ProblemHook = (kind: Kind, problem: ApiFailure | undefined) => void
 
-/** The same line comes at most this often. */
-const quietMs = 60_000
+/** The same line comes at most this often, unless told otherwise. */
+const usualQuietMs = 60_000
 
 /** The end of what has lasted as long is told even so: its beginning may have been kept quiet, so soon after another one. */
 const longMs = 10_000
@@ -24,13 +24,15 @@ export class Reports {
   readonly #log: Logger
   readonly #clock: Clock
   readonly #hook: ProblemHook
+  readonly #quietMs: number
   readonly #kinds = new Map<Kind, KindReport>()
   /** When each line was last written. */
   readonly #written = new Map<string, number>()
   /** Since when not all kinds have been followed that were; absent while they are. */
   #awaySince: number | undefined
 
-  constructor(log: Logger, clock: Clock, hook: ProblemHook = () => {}) {
+  constructor(log: Logger, clock: Clock, hook: ProblemHook = () => {}, quietMs = usualQuietMs) {
+    this.#quietMs = quietMs
     this.#log = log
     this.#clock = clock
     this.#hook = hook
@@ -72,7 +74,7 @@ export class Reports {
   #due(line: string): boolean {
     const now = this.#clock.monotonic()
     const last = this.#written.get(line)
-    if (last !== undefined && now - last < quietMs) return false
+    if (last !== undefined && now - last < this.#quietMs) return false
     this.#written.set(line, now)
     return true
   }
