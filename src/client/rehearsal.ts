@@ -23,6 +23,14 @@ export function walkOf(
 
 /** Takes a walk to its end. Reactions come at once, in the order in which the queries were sent. */
 export function rehearse(walk: Walk, react: (query: Query) => Reaction): Result {
+  const rehearsal = rehearsalOf(walk)
+  let step = rehearsal.next()
+  while (!step.done) step = rehearsal.next(react(step.value))
+  return step.value
+}
+
+/** The same, one query at a time: for who has to wait for answers, or to leave off where one is not known. */
+export function* rehearsalOf(walk: Walk): Generator<Query, Result, Reaction> {
   const waiting: Query[] = []
   let now = 0
   let turn = walk.next()
@@ -36,7 +44,7 @@ export function rehearse(walk: Walk, react: (query: Query) => Reaction): Result 
         happening = { what: 'timeout', at: now }
         break
       }
-      const reaction = react(query)
+      const reaction = yield query
       if (reaction === 'silence') continue
       happening =
         typeof reaction === 'string'

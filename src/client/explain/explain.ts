@@ -1,0 +1,183 @@
+/**
+ * From a name that a program in a pod uses to the packets that leave its node, step by step, with the object or the rule behind each: why
+ * it works, or where it ends. Everything is worked out; nothing is sent.
+ */
+import { isIP } from 'node:net'
+import { keyOf } from '../../cluster/objects.ts'
+import { hint } from '../../corefile/nearest.ts'
+import type { Random } from '../../observe/clock.ts'
+import { ingressRoutes, type IngressRequest } from '../ingress/route.ts'
+import type { Libc, ResolverConfig } from '../resolver-config.ts'
+import { type Door, type DestinationFacts, destinations, type Outcome, type Standpoint } from './destination.ts'
+import { type IngressFacts, ingressFacts } from './ingress-facts.ts'
+import { meaningOf } from './meaning.ts'
+import type { Names } from './names.ts'
+import { type Walked, walkedBy } from './walked.ts'
+
+/** What is asked: a name and perhaps a port, or the URL of an Ingress. */
+export interface Question {
+  /** A name or an address. */
+  readonly name: string
+  readonly door: Partial<Door>
+  readonly request: IngressRequest | undefined
+}
+
+export interface Asker extends Standpoint {
+  readonly names: Names
+  /** What the pod's resolv.conf says, as its C library reads it. */
+  readonly config: ResolverConfig
+  readonly libc: Libc
+  /** The addresses of the cluster's DNS server. */
+  readonly clusterDns: readonly string[]
+  /** Whether Secrets are known. */
+  readonly secrets: boolean
+  readonly random: Random
+}
+
+/** Exit codes of the command. */
+export const exits = {
+  reachable: 0,
+  unknown: 1,
+  'not resolvable': 2,
+  'no endpoint': 3,
+  denied: 4,
+} as const
+
+export interface Explanation {
+  readonly verdict: keyof typeof exits
+  /** The reason, a sentence without its full stop. */
+  readonly why: string
+  /** How the cluster's DNS server is reached; one for each of its addresses that the pod asks. */
+  readonly dns: readonly DestinationFacts[]
+  readonly walk: Walked
+  readonly destinations: readonly DestinationFacts[]
+  readonly ingress: IngressFacts | undefined
+  readonly notes: readonly string[]
+}
+
+export async function explain(asker: Asker, { name, door, request }: Question): Promise<Explanation> {
+  const servers = asker.config.servers.filter(server => asker.clusterDns.includes(server))
+  const dns = servers.flatMap(server => destinations(asker, server, { protocol: 'UDP', port: 53 }))
+  const walk = await walkedBy({ ...asker, servers: new Set(servers), ips: asker.pod.podIPs }, name)
+  const ingress = request && ingressFacts(asker, ingressRoutes(asker.view, request, { secrets: asker.secrets }))
+  const found = walk.addresses.flatMap(ip => destinations(asker, ip, door))
+  const facts = { dns, walk, destinations: ingress ? [] : found, ingress, notes: notesOf(asker, name, walk) }
+  return { ...verdictOf(asker, name, facts, servers), ...facts }
+}
+
+type Facts = Pick<Explanation, 'dns' | 'walk' | 'destinations' | 'ingress'>
+type Judgement = Pick<Explanation, 'verdict' | 'why'>
+
+function verdictOf(asker: Asker, name: string, facts: Facts, servers: readonly string[]): Judgement {
+  const { dns, walk, destinations, ingress } = facts
+  if (ingress) return ingress.judgement
+  const asked = walk.steps.length > 0
+  if (asked && dns.length > 0 && dns.length >= servers.length) {
+    if (dns.every(({ outcome }) => outcome === 'denied'))
+      return { verdict: 'denied', why: `the pod cannot reach the DNS server: ${dns[0]!.why}` }
+    if (dns.every(({ outcome }) => outcome === 'no endpoint'))
+      return { verdict: 'not resolvable', why: `the DNS server has no endpoint: ${dns[0]!.why}` }
+  }
+  if (walk.outcome === 'unknown') return unknownOrNot(asker, name, walk)
+  if (walk.outcome !== 'found') return { verdict: 'not resolvable', why: lackOf(asker, name, walk) }
+  return best(destinations)
+}
+
+const order: readonly Outcome[] = ['reachable', 'outside', 'denied', 'no endpoint']
+
+/** A program tries one address after the other, so the best one counts. */
+function best(destinations: readonly DestinationFacts[]): Judgement {
+  const found = order.flatMap(outcome => destinations.find(destination => destination.outcome === outcome) ?? [])[0]
+  if (found === undefined) return { verdict: 'unknown', why: 'there is no address' }
+  const { outcome, why } = found
+  return { verdict: outcome === 'outside' ? 'unknown' : outcome, why }
+}
+
+/**
+ * A walk that leaves the cluster ends there, as far as is known here. Where the name was meant for the cluster, that is where the reason
+ * lies: no other server knows such a name.
+ */
+function unknownOrNot(asker: Asker, name: string, walk: Walked): Judgement {
+  const last = walk.steps.at(-1)?.questions.at(-1)
+  const leaves = `${name} leaves the cluster: ${walk.unknown ?? last?.why}`
+  const meant = meantService(asker, name)
+  if (meant === undefined) return { verdict: 'unknown', why: leaves }
+  const foreign = asker.config.servers.every(server => !asker.clusterDns.includes(server))
+  const why = foreign
+    ? `the pod does not ask the cluster's DNS server but ${asker.config.servers.join(', ')}, which do not know ${meant.name}: dnsPolicy ClusterFirst (or ClusterFirstWithHostNet on the node's network) would ask it`
+    : (meant.lack ?? lackOf(asker, name, walk))
+  return { verdict: 'not resolvable', why }
+}
+
+/** The name of the cluster that was meant, and what it lacks; undefined for a name that looks like one of the outside. */
+function meantService({ view, names, pod }: Asker, text: string): { name: string; lack: string | undefined } | undefined {
+  const name = text.replace(/\.$/, '').toLowerCase()
+  const [zone = 'cluster.local'] = names.zones
+  const candidates = candidatesOf(name, pod.namespace, zone)
+  const namespaces = [...view.list('Namespace')].map(({ name }) => name)
+  for (const [candidate, namespace, service] of candidates) {
+    const lack = meaningOf(view, names.zones, candidate, 'A')?.lack
+    const isNear = namespaces.includes(namespace) || hint(namespace, namespaces) !== ''
+    const isKnown = [...view.list('Service')].some(other => other.name === service)
+    if (isNear || isKnown) return { name: candidate, lack }
+  }
+  return undefined
+}
+
+/** With one label its own namespace is meant, with two the last one; `NAME.NAMESPACE.svc` says it all. */
+function candidatesOf(name: string, own: string, zone: string): [name: string, namespace: string, service: string][] {
+  const labels = name.split('.')
+  if (labels.length === 1) return [[`${name}.${own}.svc.${zone}`, own, name]]
+  const bare = name.endsWith(`.svc.${zone}`) ? labels.slice(0, -zone.split('.').length - 1) : labels.at(-1) === 'svc' ? labels.slice(0, -1) : labels
+  const explicit = bare.length < labels.length
+  const [service = '', namespace = ''] = bare.slice(-2)
+  if (!explicit && bare.length > 2) return []
+  return [[`${bare.join('.')}.svc.${zone}`, namespace, service]]
+}
+
+/** What the name that was meant lacks; of the names that were asked, the one that came closest. */
+function lackOf({ view, names, pod }: Asker, name: string, { steps, outcome }: Walked): string {
+  if (steps.length === 0) return `${name} is no name that can be asked for (${outcome})`
+  const meanings = steps.map(step => ({ step, meaning: meaningOf(view, names.zones, step.name, 'A') }))
+  const [zone = ''] = names.zones
+  const wanted = new Set(candidatesOf(name.replace(/\.$/, '').toLowerCase(), pod.namespace, zone).map(([name]) => name))
+  const close = meanings.find(({ meaning }) => meaning?.service !== undefined && meaning.lack !== undefined)
+  const meant = close ?? meanings.find(({ step }) => wanted.has(step.name.toLowerCase()))
+  const said = meant?.meaning?.lack ?? meanings.find(({ meaning }) => meaning?.lack)?.meaning?.lack
+  const [failed] = steps.flatMap(({ questions }) => questions.flatMap(({ why }) => why ?? []))
+  return said ?? failed ?? `no name of the walk exists (${outcome})`
+}
+
+/** Ends of public names that somebody may have a namespace of. */
+const publicEnds = /^(com|net|org|edu|gov|info|biz|dev|app|cloud|io|ai|[a-z]{2})$/
+
+function notesOf({ names, config }: Asker, name: string, { steps, outcome }: Walked): string[] {
+  const notes: string[] = []
+  const last = steps.at(-1)
+  const end = name.split('.').at(-1)!.toLowerCase()
+  if (outcome === 'found' && last?.search !== undefined && name.includes('.') && publicEnds.test(end))
+    notes.push(`namespace ${end} captures the search: ${name} was found as ${last.name}; with a dot at its end, ${name}., it is asked as it stands`)
+  const misses = steps.filter(({ name: step }) => names.zones.some(zone => step.endsWith(`.${zone}`))).length
+  if (misses > 1 && !name.endsWith('.') && steps.length > 2)
+    notes.push(`${steps.length} names are asked for (ndots:${config.ndots}): a dot at the end of a full name, or a smaller ndots, saves the rest`)
+  return notes
+}
+
+/** Reads `NAME`, `NAME:PORT`, `NAME:PORT/PROTOCOL`, `[ADDRESS]:PORT` or a URL's host; undefined for what is none of them. */
+export function readTarget(text: string): { readonly name: string; readonly door: Partial<Door> } | undefined {
+  if (isIP(text) !== 0) return { name: text, door: {} }
+  const { six, name, port, protocol } =
+    /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:[\]/\s]+))(?::(?<port>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?)?$/i.exec(text)?.groups ?? {}
+  const host = six ?? name
+  const number = Number(port ?? 1)
+  if (host === undefined || number < 1 || number > 65_535 || (six !== undefined && isIP(six) !== 6)) return undefined
+  const door = {
+    ...(port !== undefined && { port: number }),
+    ...(protocol !== undefined && { protocol: protocol.toUpperCase() as Door['protocol'] }),
+  }
+  return { name: host, door }
+}
+
+export function podText({ pod }: Standpoint): string {
+  return `pod ${keyOf(pod)}`
+}
