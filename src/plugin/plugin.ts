@@ -1,7 +1,8 @@
 /**
  * What a plugin is: a link of a server block's chain, and how it is made from a directive of the Corefile.
  */
-import type { SharedCluster } from '../cluster/contract.ts'
+import type { SharedCluster, Source } from '../cluster/contract.ts'
+import type { Kind } from '../cluster/objects.ts'
 import type { Directive } from '../corefile/directive.ts'
 import type { HttpHub } from '../net/http-hub.ts'
 import type { Clock, Random } from '../observe/clock.ts'
@@ -135,6 +136,8 @@ export interface SetupContext {
   readonly server: ServerControl
   /** The answer table, to publish in what threads answer; absent where all queries come through the chain. */
   readonly table?: Spaces | undefined
+  /** Where all clusters are read from, whatever directives say of their sources; absent in a server. */
+  readonly clusters?: ((kinds: readonly Kind[]) => Source) | undefined
 }
 
 export interface Resources {

@@ -46,6 +46,8 @@ export interface Surroundings {
   /** The answer table, and what is to be done when what plugins publish changes; both absent without one. */
   readonly table?: Spaces | undefined
   readonly republish?: (() => void) | undefined
+  /** As plugins get it. */
+  readonly clusters?: SetupContext['clusters']
   /** What is told of queries that no server block takes, by the label of the address (`dns://:53`). */
   readonly dropped: (label: string) => (query: Query) => void
 }

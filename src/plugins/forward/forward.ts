@@ -70,19 +70,13 @@ export class Forward implements Plugin {
   }
 
   handle(query: Query, next: Next): Reply | Promise<Reply> {
-    if (!this.#takes(query)) return next(query)
+    if (!takes(this.#options, query)) return next(query)
     const { maxConcurrent } = this.#options
     if (maxConcurrent > 0 && this.#underWay >= maxConcurrent) {
       this.#measures.maxConcurrentRejects.add()
       return this.#tooMany
     }
     return this.#forward(query, next)
-  }
-
-  #takes(query: Query): boolean {
-    const { from, except } = this.#options
-    if (!isWithinAny(query.key, from)) return false
-    return !isWithinAny(query.key, except) || from.includes(query.key)
   }
 
   async #forward(query: Query, next: Next): Promise<Reply> {
@@ -150,4 +144,9 @@ export class Forward implements Plugin {
     const { nextRcodes, nextOnNodata } = this.#options
     return this.#followed && (nextRcodes.has(rcode) || (nextOnNodata && rcode === Rcode.NOERROR && answers === 0))
   }
+}
+
+/** Whether a query is for the upstreams. */
+export function takes({ from, except }: ForwardOptions, { key }: Query): boolean {
+  return isWithinAny(key, from) && (!isWithinAny(key, except) || from.includes(key))
 }

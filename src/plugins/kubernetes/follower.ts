@@ -83,10 +83,11 @@ export class ClusterFollower implements SharedCluster {
 export function clusterFollower(options: KubernetesOptions, context: SetupContext): ClusterFollower {
   const exported = context.resources.share('clusters that are followed', () => new FollowMetrics(context.metrics))
   const create = () => {
-    const source: SourceOf = (kinds, extra) =>
-      options.manifests === undefined
-        ? apiserver(options, kinds, extra, context)
-        : manifests(options, options.manifests, context)
+    const source: SourceOf = async (kinds, extra) => {
+      if (context.clusters) return context.clusters(kinds)
+      if (options.manifests !== undefined) return manifests(options, options.manifests, context)
+      return apiserver(options, kinds, extra, context)
+    }
     const follower = new ClusterFollower(kindsOf(options), source, clusterKey(options))
     follower.closed.addEventListener(
       'abort',

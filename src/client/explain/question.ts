@@ -1,0 +1,139 @@
+/** What `portolan explain` is asked, in the words of a command line or of a URL, and the answer from what is known of a cluster. */
+import type { ClusterView } from '../../cluster/contract.ts'
+import { type Kind, keyOf, type Node, type Pod } from '../../cluster/objects.ts'
+import { hint } from '../../corefile/nearest.ts'
+import { PortolanError } from '../../errors.ts'
+import { type ResolvConf, resolvConfText } from '../../net/resolv-conf.ts'
+import type { Random } from '../../observe/clock.ts'
+import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
+import type { Routes } from '../../routes/table.ts'
+import { type IngressRequest, parseIngressUrl } from '../ingress/route.ts'
+import { podResolvConf } from '../pod-resolv-conf.ts'
+import { NetworkPolicies } from '../policy/verdict.ts'
+import { type Libc, libcs, resolverConfig } from '../resolver-config.ts'
+import { adviceOf } from './advice.ts'
+import { explain, readTarget } from './explain.ts'
+import type { Explained } from './explained.ts'
+import type { Names } from './names.ts'
+
+export interface KnownCluster {
+  readonly view: ClusterView
+  readonly routes: Routes
+  readonly names: Names
+  /** Kinds that could not be read, and why: part of a sentence. */
+  readonly lacking: ReadonlyMap<Kind, string>
+  readonly random: Random
+}
+
+/** A question that was understood. `answer` throws PORTOLAN_EXPLAIN_POD where the cluster has no such pod. */
+export interface ExplainQuestion {
+  answer(cluster: KnownCluster): Promise<Explained>
+}
+
+/** The service that clusters have their DNS server behind, by usual names. */
+const dnsServices = ['kube-system/kube-dns', 'kube-system/coredns', 'kube-system/portolan']
+
+/** What stands for the DNS server of a cluster that has no service for it: kubeadm's default. */
+const usualDns = '10.96.0.10'
+
+/** Throws PORTOLAN_USAGE for what cannot be understood. */
+export function explanation(target: string | undefined, said: Said): ExplainQuestion {
+  if (target === undefined) throw questionError('which name? write one like web, web.shop:80 or https://shop.example/')
+  const request = parseIngressUrl(target)
+  const read = request ? { name: request.host, door: {} } : readTarget(target)
+  if (read === undefined)
+    throw questionError(`"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`)
+  const from = podKey(said)
+  const libc = libcOf(said)
+  const flags = renderOptionsOf(said)
+  return {
+    async answer(cluster) {
+      const { view, routes, names, random, lacking } = cluster
+      const pod = podOf(view, from)
+      const clusterDns = clusterDnsOf(view, said)
+      const resolver = resolverOf(pod, clusterDns, names, said)
+      const config = resolverConfig(resolvConfText(resolver.conf), libc)
+      const node = nodeOf(view, pod)
+      const asker = {
+        ...{ view, routes, names, random, pod, node, flags, config, libc },
+        clusterDns: clusterDns.addresses,
+        policies: new NetworkPolicies(view),
+        secrets: !lacking.has('Secret'),
+      }
+      const found = await explain(asker, { ...read, request })
+      const notes = [...found.notes, ...lackNotes(lacking, request)]
+      const findings = [...resolver.findings, ...clusterDns.findings]
+      const facts = { ...found, notes, from, target, libc, resolver: { ...resolver.conf, reason: resolver.reason, findings } }
+      return { ...facts, advice: adviceOf(facts, pod) }
+    },
+  }
+}
+
+function podKey(said: Said): string {
+  const from = said.text('from')
+  if (from === undefined) throw questionError('from where? give from NAMESPACE/POD')
+  if (!/^[^/\s]+\/[^/\s]+$/.test(from)) throw questionError(`from is NAMESPACE/POD, got "${from}"`)
+  return from
+}
+
+function libcOf(said: Said): Libc {
+  const text = said.text('libc') ?? 'glibc'
+  const libc = libcs.find(libc => libc === text)
+  if (libc === undefined) throw questionError(`libc is ${libcs.join(', ')}, got "${text}"`)
+  return libc
+}
+
+export function podOf(view: ClusterView, key: string): Pod {
+  const pod = view.get('Pod', key)
+  if (pod !== undefined) return pod
+  const [namespace] = key.split('/')
+  const all = [...view.list('Pod')].map(keyOf)
+  const near = all.filter(other => other.startsWith(key))
+  const own = all.filter(other => other.startsWith(`${namespace}/`)).slice(0, 5)
+  const guess = near.length > 0 ? `: did you mean "${near[0]}"?` : hint(key, all)
+  const there = own.length > 0 ? `; namespace ${namespace} has ${own.join(', ')}` : `; namespace ${namespace} has no pods`
+  throw new PortolanError('PORTOLAN_EXPLAIN_POD', `there is no pod ${key}${guess || there}`)
+}
+
+interface ClusterDns {
+  readonly addresses: readonly string[]
+  readonly findings: readonly string[]
+}
+
+function clusterDnsOf(view: ClusterView, said: Said): ClusterDns {
+  const given = said.text('cluster-dns')
+  if (given !== undefined) return { addresses: given.split(',').map(text => text.trim()), findings: [] }
+  const labelled = [...view.list('Service')].find(
+    ({ namespace, labels, clusterIPs }) =>
+      namespace === 'kube-system' && labels['k8s-app'] === 'kube-dns' && clusterIPs.length > 0,
+  )
+  const service = dnsServices.flatMap(key => view.service(key) ?? []).find(({ clusterIPs }) => clusterIPs.length > 0) ?? labelled
+  // The kubelet is given one address for each family at most, and in most clusters only the first.
+  if (service) return { addresses: service.clusterIPs.slice(0, 1), findings: [] }
+  return { addresses: [usualDns], findings: [`there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`] }
+}
+
+interface Resolver {
+  readonly conf: ResolvConf
+  readonly reason: string
+  readonly findings: readonly string[]
+}
+
+function resolverOf({ namespace, hostNetwork, dns }: Pod, { addresses }: ClusterDns, names: Names, said: Said): Resolver {
+  return podResolvConf({
+    ...{ namespace, hostNetwork, dns },
+    nodeFile: said.text('node-resolv-conf'),
+    clusterDNS: addresses,
+    clusterDomain: said.text('cluster-domain') ?? names.zones[0] ?? 'cluster.local',
+  })
+}
+
+function nodeOf(view: ClusterView, { nodeName }: Pod): Pick<Node, 'name' | 'zone' | 'internalIPs'> {
+  return view.get('Node', nodeName) ?? { name: nodeName, zone: '', internalIPs: [] }
+}
+
+/** What was not looked at, because it could not be read. */
+function lackNotes(lacking: ReadonlyMap<Kind, string>, request: IngressRequest | undefined): string[] {
+  const needed: Kind[] = ['NetworkPolicy', 'Node', ...(request ? (['Ingress', 'IngressClass', 'Secret'] as const) : [])]
+  return needed.flatMap(kind => (lacking.has(kind) ? [`objects of kind ${kind} were left out: ${lacking.get(kind)}`] : []))
+}
