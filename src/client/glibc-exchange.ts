@@ -11,7 +11,7 @@ import type { AddressType, Journal, Query, Reply, Stretch } from './walk.ts'
 export type Answers = readonly [Reply | undefined, Reply | undefined]
 
 /** Why there are no answers. */
-export type NoAnswers = 'refused' | 'timeout'
+export type NoAnswers = 'refused' | 'timeout' | 'closed'
 
 export class GlibcExchange {
   /** Of the response that came first, from the server that was asked last. */
@@ -155,7 +155,7 @@ export class GlibcExchange {
       if (happening.what === 'timeout') return 'timeout'
       const { query } = happening
       if (query.socket !== this.#sockets.get(server) || !awaited.has(query.type)) continue
-      if (happening.what !== 'reply') return happening.what === 'refused' ? 'refused' : 'timeout'
+      if (happening.what !== 'reply') return happening.what
       if (got.length === 0) this.lastRcode = happening.reply.rcode
       got.push(happening.reply)
       awaited.delete(query.type)

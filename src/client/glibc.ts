@@ -4,7 +4,7 @@
  */
 import type { Random } from '../observe/clock.ts'
 import { Rcode } from '../wire/types.ts'
-import { type Answers, GlibcExchange } from './glibc-exchange.ts'
+import { type Answers, GlibcExchange, type NoAnswers } from './glibc-exchange.ts'
 import { numericHost } from './numeric-host.ts'
 import type { ResolverConfig } from './resolver-config.ts'
 import {
@@ -13,6 +13,7 @@ import {
   Journal,
   type Outcome,
   queryName,
+  type Reply,
   type Stretch,
   type Verdict,
   type Walk,
@@ -31,8 +32,9 @@ export function* glibcWalk(config: ResolverConfig, name: string, types: readonly
   const numeric = numericHost(name)
   if (numeric !== undefined) return journal.result('found', [numeric])
   if (!isHostName(name)) return journal.result('EAI_NONAME')
-  const search = new Search(config, journal, askedTypes(config, types), random)
+  const search = new Search(config, journal, types, random)
   const verdict = yield* search.run(name)
+  if (verdict === 'again' && types.join() === 'A' && !search.unanswered) return journal.result('EAI_NODATA')
   if (verdict !== 'found') return journal.result(outcomes[verdict])
   // An alias that leads to no address is found, and the search over.
   return search.addresses.length === 0 ? journal.result('EAI_NONAME') : journal.result('found', search.addresses)
@@ -43,25 +45,28 @@ function isHostName(name: string): boolean {
   return /^[\w.][\w.-]*$/.test(name) && queryName(name) !== undefined
 }
 
-/** With `no-aaaa` these are not asked for; who wants nothing else gets an empty answer, and nothing is sent. */
-function askedTypes({ noAaaa }: ResolverConfig, types: readonly AddressType[]): readonly AddressType[] {
-  return noAaaa ? types.filter(type => type !== 'AAAA') : types
-}
-
 class Search {
   addresses: readonly string[] = []
   readonly #config: ResolverConfig
   readonly #journal: Journal
   readonly #types: readonly AddressType[]
+  /** With `no-aaaa`, whoever wants nothing else: the library asks for A, and shows an answer without its records. */
+  readonly #blind: boolean
   readonly #exchange: GlibcExchange
   /** Of the last name: why nothing came back, where nothing did. */
-  #refused = false
+  #failure: NoAnswers | undefined
 
   constructor(config: ResolverConfig, journal: Journal, types: readonly AddressType[], random: Random) {
     this.#config = config
     this.#journal = journal
-    this.#types = types
-    this.#exchange = new GlibcExchange(config, journal, random)
+    this.#types = config.noAaaa ? ['A'] : types
+    this.#blind = config.noAaaa && !types.includes('A')
+    this.#exchange = new GlibcExchange(this.#blind ? { ...config, edns: false } : config, journal, random)
+  }
+
+  /** Whether the last name was a server's silence or absence; only then is a program that wants A alone told to try again. */
+  get unanswered(): boolean {
+    return this.#failure === 'refused' || this.#failure === 'timeout'
   }
 
   *run(name: string): Stretch<Verdict> {
@@ -79,7 +84,7 @@ class Search {
       const domain = entry.replace(/^\./, '')
       rootListed ||= domain === ''
       last = yield* this.#ask(domain === '' ? name : `${name}.${domain}`, entry)
-      if (last === 'found' || this.#refused) return last
+      if (last === 'found' || this.#failure === 'refused') return last
       const servfail = last === 'again' && this.#exchange.lastRcode === Rcode.SERVFAIL
       if (last !== 'nodata' && last !== 'nxdomain' && !servfail) break
       seen.add(last)
@@ -95,21 +100,21 @@ class Search {
 
   *#ask(text: string, search: string | undefined): Stretch<Verdict> {
     const name = queryName(text)
-    this.#refused = false
+    this.#failure = undefined
     const verdict = name === undefined ? 'failed' : yield* this.#verdict(name)
     this.#journal.close(name ?? text, search, verdict)
     return verdict
   }
 
   *#verdict(name: string): Stretch<Verdict> {
-    if (this.#types.length === 0) return 'nodata'
     const answers = yield* this.#exchange.ask(name, this.#types)
     if (typeof answers === 'string') {
-      this.#refused = answers === 'refused'
+      this.#failure = answers
       return 'again'
     }
-    this.addresses = answers.flatMap(reply => reply?.addresses ?? [])
-    return verdictOf(answers)
+    const [first, second] = this.#blind ? answers.map(withoutRecords) : answers
+    this.addresses = [first, second].flatMap(reply => reply?.addresses ?? [])
+    return verdictOf([first, second])
   }
 }
 
@@ -128,4 +133,8 @@ function verdictOf([one, two]: Answers): Verdict {
     default:
       return 'failed'
   }
+}
+
+function withoutRecords(reply: Reply | undefined): Reply | undefined {
+  return reply && { ...reply, answers: 0, addresses: [] }
 }

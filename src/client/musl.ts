@@ -95,7 +95,8 @@ class MuslExchange {
   /** What was accepted: NOERROR and NXDOMAIN. */
   *run(): Stretch<ReadonlyMap<AddressType, Reply>> {
     const timeout = this.#config.timeoutSeconds * 1000
-    const interval = Math.trunc(timeout / this.#config.attempts)
+    // Rounded up: a library that waits a little longer than it means to sends no further time at the very end.
+    const interval = Math.ceil(timeout / this.#config.attempts)
     const start = this.#journal.now
     let last = start - interval
     let send: Query[] = []

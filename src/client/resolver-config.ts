@@ -117,7 +117,8 @@ const LONGEST_MUSL_LINE = 254
 function muslConfig(text: string): Draft {
   const config: Draft = { ...usual }
   for (const line of text.split('\n').filter(line => line.length <= LONGEST_MUSL_LINE)) {
-    const [, keyword, rest = ''] = /^(nameserver|search|domain|options)\s(.*)$/s.exec(line) ?? []
+    // An empty list counts as one.
+    const [, keyword, rest = ''] = /^(nameserver|search|domain|options)\s(.*)$/s.exec(`${line}\n`) ?? []
     const words = rest.split(/\s+/).filter(word => word !== '')
     if (keyword === 'nameserver') addServer(config, words[0] ?? '')
     else if (keyword === 'options') setMuslOptions(config, rest)

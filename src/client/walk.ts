@@ -8,7 +8,7 @@ export type AddressType = 'A' | 'AAAA'
 
 /** One question on its way to one server. */
 export interface Query {
-  /** Absolute, without the last dot. */
+  /** Absolute, without the last dot; the root is `.`. */
   readonly name: string
   readonly type: AddressType
   /** An address. */
@@ -117,8 +117,9 @@ export class Journal {
   }
 }
 
-/** The name as it stands in a query; undefined where no message has room for it (RFC 1035 section 2.3.4). */
+/** The name as it stands in a query; undefined where no message has room for it (RFC 1035 section 2.3.4). The root is `.`. */
 export function queryName(text: string): string | undefined {
+  if (text === '.') return text
   const name = text.replace(/\.$/, '')
   const labels = name.split('.')
   const fits = name.length <= 253 && labels.every(label => label.length > 0 && label.length <= 63)

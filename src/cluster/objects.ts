@@ -125,6 +125,19 @@ export interface EndpointSlice extends Meta {
   readonly endpoints: readonly Endpoint[]
 }
 
+export type DnsPolicy = 'ClusterFirst' | 'ClusterFirstWithHostNet' | 'Default' | 'None'
+
+/** What a pod's resolv.conf is made from: dnsPolicy and dnsConfig. */
+export interface PodDns {
+  readonly policy: DnsPolicy
+  readonly nameservers: readonly string[]
+  readonly searches: readonly string[]
+  /** Each `name` or `name:value`, as resolv.conf has them. */
+  readonly options: readonly string[]
+}
+
+export const USUAL_DNS: PodDns = { policy: 'ClusterFirst', nameservers: [], searches: [], options: [] }
+
 export interface Pod extends Meta {
   readonly kind: 'Pod'
   readonly podIPs: readonly string[]
@@ -132,6 +145,8 @@ export interface Pod extends Meta {
   readonly terminating: boolean
   readonly hostNetwork: boolean
   readonly nodeName: string
+  /** One and the same object (`USUAL_DNS`) for all pods that ask for nothing special. */
+  readonly dns: PodDns
   readonly detail?: PodDetail
 }
 

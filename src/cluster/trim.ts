@@ -8,7 +8,7 @@ import { unpadded } from '../wire/address.ts'
 import { type Detail, trimDetail, trimNodeDetail, trimPodDetail } from './detail.ts'
 import { Fields } from './fields.ts'
 import { trimIngress, trimIngressClass, trimSecret } from './ingress.ts'
-import { intern } from './intern.ts'
+import { intern, internValue } from './intern.ts'
 import { trimNetworkPolicy } from './network-policy.ts'
 import {
   type Endpoint,
@@ -22,8 +22,11 @@ import {
   type Node,
   type ObjectOf,
   type Pod,
+  type PodDns,
+  USUAL_DNS,
 } from './objects.ts'
 import { PackedSlice } from './packed-slice.ts'
+import { same } from './same.ts'
 import { isAddress6, label, protocols, subdomain, trimAddress, trimMeta, trimNamed } from './trim-parts.ts'
 import { trimService } from './trim-service.ts'
 
@@ -146,7 +149,25 @@ function trimPod(json: Fields): Pod {
     terminating: json.child('metadata').has('deletionTimestamp'),
     hostNetwork: spec.flag('hostNetwork') ?? false,
     nodeName: intern(spec.text('nodeName', '')),
+    dns: trimPodDns(spec),
   }
+}
+
+const dnsPolicies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] as const
+
+function trimPodDns(spec: Fields): PodDns {
+  const config = spec.child('dnsConfig')
+  const options = config.children('options').map(option => {
+    const [name, value] = [option.text('name', ''), option.text('value', '')]
+    return intern(value === '' ? name : `${name}:${value}`)
+  })
+  const dns: PodDns = {
+    policy: spec.oneOf('dnsPolicy', dnsPolicies, 'ClusterFirst'),
+    nameservers: config.texts('nameservers').map(intern),
+    searches: config.texts('searches').map(intern),
+    options,
+  }
+  return same(dns, USUAL_DNS) ? USUAL_DNS : internValue(dns)
 }
 
 function trimNode(json: Fields): Node {

@@ -9,6 +9,7 @@ import { parseHostPort } from '../../corefile/addresses.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import type { Token } from '../../corefile/lexer.ts'
 import { domainFromText } from '../../corefile/zones.ts'
+import { resolvConfLines } from '../../net/resolv-conf.ts'
 
 /** The transports, and the ports that they have where none is named. */
 const PORTS = { dns: 53, tls: 853, https: 443 } as const
@@ -88,18 +89,18 @@ function addressOf(scheme: Transport, host: string): Pick<Destination, 'host' | 
 
 /** The `nameserver` lines of a file (resolv.conf(5)); undefined where there is no such file. */
 function nameservers(directive: Directive, token: Token, path: string): string[] | undefined {
-  const lines = linesOf(directive, token, path)
-  return lines?.flatMap((line, i) => {
-    const [keyword, server] = line.trim().split(/\s+/)
+  const text = textOf(directive, token, path)
+  if (text === undefined) return undefined
+  return resolvConfLines(text).flatMap(({ number, keyword, values: [server] }) => {
     if (keyword !== 'nameserver' || server === undefined) return []
     if (isIP(server.replace(/%.*/, ''))) return [server]
-    throw directive.error(`${path}:${i + 1}: nameserver must be an IP address, got "${server}"`, token)
+    throw directive.error(`${path}:${number}: nameserver must be an IP address, got "${server}"`, token)
   })
 }
 
-function linesOf(directive: Directive, token: Token, path: string): string[] | undefined {
+function textOf(directive: Directive, token: Token, path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8').split('\n')
+    return readFileSync(path, 'utf8')
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined

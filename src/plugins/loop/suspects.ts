@@ -7,6 +7,7 @@ import { parseHostPort } from '../../corefile/addresses.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { positionText } from '../../corefile/errors.ts'
 import type { Token } from '../../corefile/lexer.ts'
+import { resolvConfLines } from '../../net/resolv-conf.ts'
 
 /** One line for each upstream that leads back to this machine; if there is none, what to look at instead. */
 export function suspects(directives: readonly Directive[], read: (path: string) => string = readText): string[] {
@@ -22,17 +23,14 @@ function suspectsOf(to: Token, read: (path: string) => string): string[] {
   const { host } = parseHostPort(target, 53) ?? { host: target }
   if (isOwn(host)) return [`${place}: forward sends queries to ${host}, which is this machine: name another upstream`]
   if (!target.startsWith('/')) return []
-  return read(target)
-    .split('\n')
-    .flatMap((line, i) => {
-      const server = /^\s*nameserver\s+(\S+)/.exec(line)?.[1]
-      if (server === undefined || !isOwn(server)) return []
-      const cause = server.startsWith('127.0.0.5') ? ', where systemd-resolved listens on a host' : ''
-      return [
-        `${target}:${i + 1}: nameserver ${server} is this machine itself${cause}: set resolvConf in the kubelet's ` +
-          `configuration to a file with real servers (/run/systemd/resolve/resolv.conf), or name them at ${place}`,
-      ]
-    })
+  return resolvConfLines(read(target)).flatMap(({ number, keyword, values: [server] }) => {
+    if (keyword !== 'nameserver' || server === undefined || !isOwn(server)) return []
+    const cause = server.startsWith('127.0.0.5') ? ', where systemd-resolved listens on a host' : ''
+    return [
+      `${target}:${number}: nameserver ${server} is this machine itself${cause}: set resolvConf in the kubelet's ` +
+        `configuration to a file with real servers (/run/systemd/resolve/resolv.conf), or name them at ${place}`,
+    ]
+  })
 }
 
 /** Loopback and unspecified addresses. */

@@ -1,0 +1,81 @@
+/** A client's end of a conversation with one name server: a UDP port of its own, or a TCP connection. Who asks sees to time and ids. */
+import { createSocket } from 'node:dgram'
+import { connect, isIPv6 } from 'node:net'
+import { framed, MessageStream } from './message-stream.ts'
+
+export interface QuerySocket {
+  /** Sends at once, or as soon as it can; does nothing once the socket is lost. */
+  send(message: Buffer): void
+  /** Neither of the functions is called after this. */
+  close(): void
+}
+
+export interface QuerySocketEvents {
+  message(octets: Buffer): void
+  /** Nobody listens there (or the way is barred), or a connection ended. Is the last that is heard. */
+  lost(why: 'refused' | 'closed', error: Error): void
+}
+
+/** A UDP socket that is connected: a closed port is told at once, and nobody else's packets are taken for a reply. */
+export function udpQuerySocket(host: string, port: number, { message, lost }: QuerySocketEvents): QuerySocket {
+  const socket = createSocket(isIPv6(host.replace(/%.*/, '')) ? 'udp6' : 'udp4')
+  const waiting: Buffer[] = []
+  let state: 'connecting' | 'open' | 'closed' = 'connecting'
+  const close = () => {
+    if (state !== 'closed') socket.close()
+    state = 'closed'
+  }
+  const fail = (error: Error) => {
+    if (state === 'closed') return
+    close()
+    lost('refused', error)
+  }
+  socket.on('message', octets => {
+    if (state === 'open') message(octets)
+  })
+  socket.on('error', fail)
+  socket.connect(port, host, (error?: Error) => {
+    if (error) return fail(error)
+    if (state === 'closed') return
+    state = 'open'
+    for (const octets of waiting) socket.send(octets)
+  })
+  return {
+    send(octets) {
+      if (state === 'open') socket.send(octets)
+      else if (state === 'connecting') waiting.push(octets)
+    },
+    close,
+  }
+}
+
+/** A TCP connection; several queries may be on their way at a time. */
+export function tcpQuerySocket(host: string, port: number, { message, lost }: QuerySocketEvents): QuerySocket {
+  const socket = connect(port, host)
+  const stream = new MessageStream()
+  let connected = false
+  let closed = false
+  const fail = (error: Error) => {
+    if (closed) return
+    closed = true
+    socket.destroy()
+    lost(connected ? 'closed' : 'refused', error)
+  }
+  socket.once('connect', () => {
+    connected = true
+  })
+  socket.on('data', (chunk: Buffer) => {
+    for (const octets of stream.push(chunk)) if (!closed) message(octets)
+  })
+  socket.on('error', fail)
+  socket.on('close', () => fail(new Error('it closed the connection without a reply')))
+  return {
+    send(octets) {
+      if (!closed) socket.write(framed(octets))
+    },
+    close() {
+      closed = true
+      socket.destroy()
+    },
+  }
+}
