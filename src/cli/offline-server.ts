@@ -41,18 +41,22 @@ export async function offlineServer(file: string | undefined, view: ClusterView,
   const resources = new ResourcePool().generation()
   const http = httpHub()
   const failed = Promise.withResolvers<never>()
-  const instance = Instance.load(textOf(file), { file: file ?? 'Corefile', env, port: 53 }, {
-    plugins: shell.plugins.map(quiet),
-    clock,
-    random,
-    log: logger({ format: 'text', write: () => undefined }),
-    metrics: metrics(),
-    http,
-    resources,
-    clusters: kinds => copyOf(view, kinds),
-    dropped: () => () => undefined,
-    control: { corefileChanged: async () => false, reload: async () => false, fail: failed.reject },
-  })
+  const instance = Instance.load(
+    textOf(file),
+    { file: file ?? 'Corefile', env, port: 53 },
+    {
+      plugins: shell.plugins.map(quiet),
+      clock,
+      random,
+      log: logger({ format: 'text', write: () => undefined }),
+      metrics: metrics(),
+      http,
+      resources,
+      clusters: kinds => copyOf(view, kinds),
+      dropped: () => () => undefined,
+      control: { corefileChanged: async () => false, reload: async () => false, fail: failed.reject },
+    },
+  )
   const stop = async () => {
     await instance.stop()
     await resources.release()
@@ -91,7 +95,9 @@ function quiet(definition: PluginDefinition): PluginDefinition {
 /** The cluster's zones; those of addresses left out. The widest come first. */
 function zonesOf({ blocks }: Instance): string[] {
   const sharing = blocks.flatMap(({ plugins }) => plugins).filter(({ shares }) => shares !== undefined)
-  const suffixes = sharing.flatMap(({ footprint }) => [...(footprint?.suffixes() ?? [])]).filter(key => !isReverse(key))
+  const suffixes = sharing
+    .flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])])
+    .filter(key => !isReverse(key))
   return suffixes.sort((a, b) => a.length - b.length).map(key => textFromKey(key).replace(/\.$/, ''))
 }
 
@@ -109,4 +115,3 @@ function copyOf(view: ClusterView, kinds: readonly Kind[]): Source {
     },
   }
 }
-

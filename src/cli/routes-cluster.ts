@@ -18,41 +18,77 @@ const patienceMs = 60_000
 /** Reads the cluster in full. `pods` says whether pods are needed too. */
 export async function readCluster(given: Arguments, shell: Shell, pods: boolean): Promise<KnownCluster> {
   const kinds: Kind[] = ['Service', 'EndpointSlice', 'Node', ...(pods ? (['Pod'] as const) : [])]
-  const state = new ClusterState({ kinds })
+  const { state } = await readState(given, shell, { kinds })
+  const table = new RouteTable()
+  table.rebuild(state)
+  return { state, table, pods, nodeless: undefined }
+}
+
+export interface Wanted {
+  readonly kinds: readonly Kind[]
+  /** Kinds that may be forbidden, or not be there. */
+  readonly optional?: readonly Kind[]
+  /** Whether to keep what only explanations need. */
+  readonly detail?: boolean
+}
+
+export interface ReadState {
+  readonly state: ClusterState
+  /** The optional kinds that could not be read, and why. */
+  readonly lacking: ReadonlyMap<Kind, string>
+}
+
+/** Reads objects in full, once. */
+export async function readState(given: Arguments, shell: Shell, wanted: Wanted): Promise<ReadState> {
+  const { kinds, optional = [] } = wanted
+  const state = new ClusterState({ kinds: [...kinds, ...optional] })
+  const lacking = new Map<Kind, string>()
   const stop = new AbortController()
   const failed = Promise.withResolvers<never>()
   const late = shell.clock.after(patienceMs, () =>
     failed.reject(new PortolanError('PORTOLAN_ROUTES_SLOW', `the cluster was not read in ${patienceMs / 1000} s`)),
   )
+  const read = async (kinds: readonly Kind[], forgiving: boolean): Promise<void> => {
+    const missed = Promise.withResolvers<void>()
+    const fail = (problem: PortolanError) => {
+      if (!forgiving) return failed.reject(problem)
+      for (const kind of kinds) lacking.set(kind, problem.message)
+      missed.resolve()
+    }
+    const source = await sourceOf(given, shell, kinds, wanted.detail ?? false, fail)
+    await Promise.race([source.follow(state, stop.signal), missed.promise])
+  }
   try {
-    const source = await sourceOf(given, shell, kinds, failed.reject)
-    await Promise.race([source.follow(state, stop.signal), failed.promise])
+    // Manifests are read once for all kinds; of an API server each kind that may be missing is read by itself.
+    const groups = given.has('manifests') ? [] : optional.map(kind => [kind])
+    const main = given.has('manifests') ? [...kinds, ...optional] : kinds
+    await Promise.race([Promise.all([read(main, false), ...groups.map(group => read(group, true))]), failed.promise])
   } finally {
     late.cancel()
     stop.abort()
   }
-  const table = new RouteTable()
-  table.rebuild(state)
-  return { state, table, pods, nodeless: undefined }
+  return { state, lacking }
 }
 
 async function sourceOf(
   given: Arguments,
   shell: Shell,
   kinds: readonly Kind[],
+  detail: boolean,
   fail: (error: PortolanError) => void,
 ): Promise<Source> {
   const path = given.text('manifests')
   if (path !== undefined) {
     if (given.has('kubeconfig')) throw usageError('-manifests and -kubeconfig are two clusters: give one')
     const { manifestsSource } = await import('../sources/manifests/index.ts')
-    return manifestsSource({ path, watch: 'never' })
+    return manifestsSource({ path, watch: 'never', kinds, detail })
   }
   const access = { from: 'kubeconfig', file: kubeconfigOf(given, shell), context: given.text('context') } as const
   const { apiserverSource } = await import('../sources/apiserver/index.ts')
   return apiserverSource({
     access,
     kinds,
+    detail,
     clock: shell.clock,
     random: shell.random,
     // What goes wrong is the command's to say.

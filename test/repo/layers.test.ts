@@ -13,10 +13,10 @@ const layers: readonly (readonly string[])[] = [
   ['table'],
   ['corefile', 'cluster', 'observe'],
   ['net', 'zone', 'routes', 'sources'],
+  ['client'],
   ['plugin'],
   ['plugins'],
   ['server'],
-  ['client'],
   ['cli'],
   ['index.ts', 'main.ts'],
 ]

@@ -11,7 +11,11 @@ export function adviceOf({ verdict, why, dns, destinations, walk }: Explanation,
     case 'no endpoint':
       return lackingEndpoints(destinations)
     case 'not resolvable':
-      return missingNames(why, walk.steps.map(({ name }) => name), namespace)
+      return missingNames(
+        why,
+        walk.steps.map(({ name }) => name),
+        namespace,
+      )
     default:
       return []
   }
@@ -19,16 +23,23 @@ export function adviceOf({ verdict, why, dns, destinations, walk }: Explanation,
 
 function denials(destinations: readonly DestinationFacts[]): string[] {
   const closed = destinations.filter(({ outcome }) => outcome === 'denied')
-  const sides = closed.flatMap(({ backends }) => backends.flatMap(({ policy: { egress, ingress } }) => [egress, ingress]))
+  const sides = closed.flatMap(({ backends }) =>
+    backends.flatMap(({ policy: { egress, ingress } }) => [egress, ingress]),
+  )
   const policies = new Set(sides.filter(({ allowed }) => !allowed).flatMap(({ isolatedBy }) => isolatedBy))
   return [...policies].slice(0, 3).map(key => command('describe networkpolicy', key))
 }
 
 function lackingEndpoints(destinations: readonly DestinationFacts[]): string[] {
-  const services = new Set(destinations.flatMap(({ service, outcome }) => (outcome === 'no endpoint' ? (service?.split(':')[0] ?? []) : [])))
+  const services = new Set(
+    destinations.flatMap(({ service, outcome }) => (outcome === 'no endpoint' ? (service?.split(':')[0] ?? []) : [])),
+  )
   return [...services].slice(0, 2).flatMap(key => {
     const [namespace = '', name = ''] = key.split('/')
-    return [`kubectl -n ${namespace} get endpointslices -l kubernetes.io/service-name=${name}`, command('describe service', key)]
+    return [
+      `kubectl -n ${namespace} get endpointslices -l kubernetes.io/service-name=${name}`,
+      command('describe service', key),
+    ]
   })
 }
 

@@ -95,7 +95,11 @@ function doorFrom({ protocol = 'TCP' }: Partial<Door>, port: number): Door {
   return { protocol, port }
 }
 
-function unknownPort(ip: string, { protocol = 'TCP', port = 0 }: Partial<Door>, routes: readonly Route[]): DestinationFacts {
+function unknownPort(
+  ip: string,
+  { protocol = 'TCP', port = 0 }: Partial<Door>,
+  routes: readonly Route[],
+): DestinationFacts {
   const has = routes.map(route => `${route.port}/${route.protocol}`).join(', ')
   const [{ destination, kind }] = routes as [Route]
   const why = `service ${destination.service} has no port ${port}/${protocol}: it has ${has}`
@@ -123,7 +127,15 @@ function routed(stand: Standpoint, ip: string, route: Route): DestinationFacts {
   const setting = settingOf({ family, node: stand.node, ...stand.flags })
   const { outcome, usable } = pathOf(route, setting, own)
   const port = route.port
-  const common = { ...bare, ip, port, protocol, kind, service: nameOf(destination), notes: usable.topology ? [`${usable.topology}: only endpoints meant for here are used`] : [] }
+  const common = {
+    ...bare,
+    ip,
+    port,
+    protocol,
+    kind,
+    service: nameOf(destination),
+    notes: usable.topology ? [`${usable.topology}: only endpoints meant for here are used`] : [],
+  }
   const policy = kind === 'ClusterIP' ? destination.internalPolicy : destination.externalPolicy
   if (outcome.action !== 'forward') {
     const service = stand.view.service(destination.service)
@@ -135,7 +147,9 @@ function routed(stand: Standpoint, ip: string, route: Route): DestinationFacts {
     backendFacts(stand, backend.ip, backend.address, { protocol, port: backend.port }, 1 / outcome.backends.length),
   )
   const source = outcome.masquerade ? `the node's address (${outcome.why})` : `${own ?? 'the client'} (${outcome.why})`
-  const hairpin = outcome.hairpin ? [`the pod is one of the endpoints: when it reaches itself, the node's address is the source`] : []
+  const hairpin = outcome.hairpin
+    ? [`the pod is one of the endpoints: when it reaches itself, the node's address is the source`]
+    : []
   return {
     ...common,
     ...judged(backends, `${addressText(ip, port, protocol)}`),
@@ -154,17 +168,38 @@ function direct(stand: Standpoint, ip: string, { protocol, port }: Door): Destin
   const at = addressText(ip, port, protocol)
   if (end.is === 'address') {
     const facts = judged([backend], at)
-    const why = facts.outcome === 'denied' ? facts.why : `${ip} is outside of the cluster: what becomes of packets there is not known here`
-    return { ...common, kind: 'outside', outcome: facts.outcome === 'denied' ? 'denied' : 'outside', why, backends: [backend] }
+    const why =
+      facts.outcome === 'denied'
+        ? facts.why
+        : `${ip} is outside of the cluster: what becomes of packets there is not known here`
+    return {
+      ...common,
+      kind: 'outside',
+      outcome: facts.outcome === 'denied' ? 'denied' : 'outside',
+      why,
+      backends: [backend],
+    }
   }
   if (end.is === 'node') {
     const who = end.node === '' ? 'a node' : `node ${end.node}`
-    return { ...common, kind: 'node', ...judged([backend], at), why: `${ip} is ${who}'s own address, and no service has port ${port}/${protocol} there`, outcome: 'no endpoint' }
+    return {
+      ...common,
+      kind: 'node',
+      ...judged([backend], at),
+      why: `${ip} is ${who}'s own address, and no service has port ${port}/${protocol} there`,
+      outcome: 'no endpoint',
+    }
   }
   const { pod } = end
   const lack = unreadiness(pod)
   const notes = [...(lack === undefined ? [] : [lack]), ...hostPorts(stand.view, pod).map(hostPortText)]
-  return { ...common, kind: 'pod', ...listening(pod, judged([backend], at), port, protocol), backends: [backend], notes }
+  return {
+    ...common,
+    kind: 'pod',
+    ...listening(pod, judged([backend], at), port, protocol),
+    backends: [backend],
+    notes,
+  }
 }
 
 /** Containers need not name their ports; where they name some, another is likely a mistake. */
@@ -192,7 +227,10 @@ function judged(backends: readonly BackendFacts[], at: string): Pick<Destination
   if (open.length > 0) {
     const closed = backends.length - open.length
     const some = closed === 0 ? '' : `; ${closed} of ${backends.length} endpoints are denied by network policy`
-    return { outcome: 'reachable', why: `${at} leads to ${open.length === 1 ? open[0]!.address : `${open.length} endpoints`}${some}` }
+    return {
+      outcome: 'reachable',
+      why: `${at} leads to ${open.length === 1 ? open[0]!.address : `${open.length} endpoints`}${some}`,
+    }
   }
   const [first] = backends
   const near = first === undefined ? [] : [...first.policy.egress.nearMisses, ...first.policy.ingress.nearMisses]

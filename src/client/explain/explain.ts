@@ -6,9 +6,9 @@ import { isIP } from 'node:net'
 import { keyOf } from '../../cluster/objects.ts'
 import { hint } from '../../corefile/nearest.ts'
 import type { Random } from '../../observe/clock.ts'
-import { ingressRoutes, type IngressRequest } from '../ingress/route.ts'
+import { type IngressRequest, ingressRoutes } from '../ingress/route.ts'
 import type { Libc, ResolverConfig } from '../resolver-config.ts'
-import { type Door, type DestinationFacts, destinations, type Outcome, type Standpoint } from './destination.ts'
+import { type DestinationFacts, type Door, destinations, type Outcome, type Standpoint } from './destination.ts'
 import { type IngressFacts, ingressFacts } from './ingress-facts.ts'
 import { meaningOf } from './meaning.ts'
 import type { Names } from './names.ts'
@@ -110,7 +110,10 @@ function unknownOrNot(asker: Asker, name: string, walk: Walked): Judgement {
 }
 
 /** The name of the cluster that was meant, and what it lacks; undefined for a name that looks like one of the outside. */
-function meantService({ view, names, pod }: Asker, text: string): { name: string; lack: string | undefined } | undefined {
+function meantService(
+  { view, names, pod }: Asker,
+  text: string,
+): { name: string; lack: string | undefined } | undefined {
   const name = text.replace(/\.$/, '').toLowerCase()
   const [zone = 'cluster.local'] = names.zones
   const candidates = candidatesOf(name, pod.namespace, zone)
@@ -128,7 +131,11 @@ function meantService({ view, names, pod }: Asker, text: string): { name: string
 function candidatesOf(name: string, own: string, zone: string): [name: string, namespace: string, service: string][] {
   const labels = name.split('.')
   if (labels.length === 1) return [[`${name}.${own}.svc.${zone}`, own, name]]
-  const bare = name.endsWith(`.svc.${zone}`) ? labels.slice(0, -zone.split('.').length - 1) : labels.at(-1) === 'svc' ? labels.slice(0, -1) : labels
+  const bare = name.endsWith(`.svc.${zone}`)
+    ? labels.slice(0, -zone.split('.').length - 1)
+    : labels.at(-1) === 'svc'
+      ? labels.slice(0, -1)
+      : labels
   const explicit = bare.length < labels.length
   const [service = '', namespace = ''] = bare.slice(-2)
   if (!explicit && bare.length > 2) return []
@@ -156,10 +163,14 @@ function notesOf({ names, config }: Asker, name: string, { steps, outcome }: Wal
   const last = steps.at(-1)
   const end = name.split('.').at(-1)!.toLowerCase()
   if (outcome === 'found' && last?.search !== undefined && name.includes('.') && publicEnds.test(end))
-    notes.push(`namespace ${end} captures the search: ${name} was found as ${last.name}; with a dot at its end, ${name}., it is asked as it stands`)
+    notes.push(
+      `namespace ${end} captures the search: ${name} was found as ${last.name}; with a dot at its end, ${name}., it is asked as it stands`,
+    )
   const misses = steps.filter(({ name: step }) => names.zones.some(zone => step.endsWith(`.${zone}`))).length
   if (misses > 1 && !name.endsWith('.') && steps.length > 2)
-    notes.push(`${steps.length} names are asked for (ndots:${config.ndots}): a dot at the end of a full name, or a smaller ndots, saves the rest`)
+    notes.push(
+      `${steps.length} names are asked for (ndots:${config.ndots}): a dot at the end of a full name, or a smaller ndots, saves the rest`,
+    )
   return notes
 }
 
@@ -167,7 +178,8 @@ function notesOf({ names, config }: Asker, name: string, { steps, outcome }: Wal
 export function readTarget(text: string): { readonly name: string; readonly door: Partial<Door> } | undefined {
   if (isIP(text) !== 0) return { name: text, door: {} }
   const { six, name, port, protocol } =
-    /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:[\]/\s]+))(?::(?<port>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?)?$/i.exec(text)?.groups ?? {}
+    /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:[\]/\s]+))(?::(?<port>\d{1,5})(?:\/(?<protocol>tcp|udp|sctp))?)?$/i.exec(text)
+      ?.groups ?? {}
   const host = six ?? name
   const number = Number(port ?? 1)
   if (host === undefined || number < 1 || number > 65_535 || (six !== undefined && isIP(six) !== 6)) return undefined

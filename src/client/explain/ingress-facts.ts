@@ -25,7 +25,8 @@ export function ingressFacts(stand: Standpoint, { routes, why }: IngressAnswer):
   if (facts.length === 0) return { routes: facts, judgement: { verdict: 'unknown', why } }
   const faulty = facts.find(({ findings }) => findings.some(({ fault }) => fault))
   const lacking = facts.find(({ lack }) => lack !== undefined)
-  if (lacking !== undefined) return { routes: facts, judgement: { verdict: 'no endpoint', why: `${lacking.why}, and ${lacking.lack}` } }
+  if (lacking !== undefined)
+    return { routes: facts, judgement: { verdict: 'no endpoint', why: `${lacking.why}, and ${lacking.lack}` } }
   if (faulty !== undefined) {
     const { text } = faulty.findings.find(({ fault }) => fault)!
     return { routes: facts, judgement: { verdict: 'unknown', why: `${text} (${faulty.why})` } }
@@ -35,13 +36,30 @@ export function ingressFacts(stand: Standpoint, { routes, why }: IngressAnswer):
 
 function routeFacts({ view, routes }: Standpoint, route: IngressRoute): IngressRouteFacts {
   const { ingress, decides, findings, why, backend, service, servicePort } = route
-  const common = { ingress, decides, findings, why, backend, class: route.class.name, service: service && keyOf(service) }
+  const common = {
+    ingress,
+    decides,
+    findings,
+    why,
+    backend,
+    class: route.class.name,
+    service: service && keyOf(service),
+  }
   if (backend.resource !== undefined) return { ...common, endpoints: [], lack: undefined }
   if (service === undefined) return { ...common, endpoints: [], lack: `there is no service ${backend.service}` }
-  if (servicePort === undefined) return { ...common, endpoints: [], lack: `service ${keyOf(service)} has no port ${backend.port}` }
+  if (servicePort === undefined)
+    return { ...common, endpoints: [], lack: `service ${keyOf(service)} has no port ${backend.port}` }
   const compiled = routes.service(keyOf(service))
-  const destination = Array.isArray(compiled) ? compiled.find(({ portName }) => portName === servicePort.name) : undefined
-  const endpoints = destination?.backends.filter(({ ready }: { ready: boolean }) => ready).map(({ address }: { address: string }) => address) ?? []
-  const lack = endpoints.length > 0 || service.type === 'ExternalName' || service.headless ? undefined : endpointLack(view, service)
+  const destination = Array.isArray(compiled)
+    ? compiled.find(({ portName }) => portName === servicePort.name)
+    : undefined
+  const endpoints =
+    destination?.backends
+      .filter(({ ready }: { ready: boolean }) => ready)
+      .map(({ address }: { address: string }) => address) ?? []
+  const lack =
+    endpoints.length > 0 || service.type === 'ExternalName' || service.headless
+      ? undefined
+      : endpointLack(view, service)
   return { ...common, endpoints, lack }
 }

@@ -20,7 +20,12 @@ export interface Meaning {
 }
 
 /** `name` is absolute, without its last dot. Undefined for a name of none of the zones. */
-export function meaningOf(view: ClusterView, zones: readonly string[], name: string, type: AddressType): Meaning | undefined {
+export function meaningOf(
+  view: ClusterView,
+  zones: readonly string[],
+  name: string,
+  type: AddressType,
+): Meaning | undefined {
   const lower = name.toLowerCase()
   const zone = zones.find(zone => lower === zone || lower.endsWith(`.${zone}`))
   if (zone === undefined) return undefined
@@ -68,7 +73,8 @@ function serviceMeaning(
   zones: readonly string[],
 ): Part {
   const objects = [versioned(service)]
-  if (service.type === 'ExternalName') return { objects, lack: below.length > 0 ? noneBelow(service) : aliasLack(view, service, zones) }
+  if (service.type === 'ExternalName')
+    return { objects, lack: below.length > 0 ? noneBelow(service) : aliasLack(view, service, zones) }
   const slices = view.slices(keyOf(service))
   const all = [...objects, ...slices.map(versioned)]
   const family = type === 'A' ? 'IPv4' : 'IPv6'
@@ -80,13 +86,21 @@ function serviceMeaning(
   if (below.length > 0) return { objects: all, lack: endpointNameLack(service, slices, below) }
   const has = service.clusterIPs.some(ip => familyOf(ip) === family)
   const families = service.clusterIPs.map(familyOf).join(' and ')
-  return { objects, lack: has ? undefined : `service ${keyOf(service)} has ${families ? `addresses of ${families} alone` : 'no address yet'}` }
+  return {
+    objects,
+    lack: has
+      ? undefined
+      : `service ${keyOf(service)} has ${families ? `addresses of ${families} alone` : 'no address yet'}`,
+  }
 }
 
 function headlessLack(view: ClusterView, service: Service, family: string): string {
   const lack = endpointLack(view, service)
   if (lack === undefined) return `no endpoint of headless service ${keyOf(service)} has an ${family} address`
-  const advice = /ready/.test(lack) && !service.publishNotReadyAddresses ? '; publishNotReadyAddresses would name them all the same' : ''
+  const advice =
+    /ready/.test(lack) && !service.publishNotReadyAddresses
+      ? '; publishNotReadyAddresses would name them all the same'
+      : ''
   return `service ${keyOf(service)} is headless, so its name exists only while an endpoint is ready: ${lack}${advice}`
 }
 
@@ -97,12 +111,18 @@ function endpointNameLack(
 ): string | undefined {
   const [label = ''] = below
   const endpoints = slices.flatMap(slice => slice.endpoints)
-  const own = endpoints.filter(({ hostname, addresses }) => hostname.toLowerCase() === label || addresses.some(ip => ip.replace(/[.:]/g, '-') === label))
+  const own = endpoints.filter(
+    ({ hostname, addresses }) =>
+      hostname.toLowerCase() === label || addresses.some(ip => ip.replace(/[.:]/g, '-') === label),
+  )
   if (below.length === 1 && own.some(({ ready }) => ready)) return undefined
   if (below.length === 2 && below.every(part => part.startsWith('_'))) return undefined
   if (own.length > 0) return `endpoint ${label} of service ${keyOf(service)} is not ready`
   const hostnames = [...new Set(endpoints.flatMap(({ hostname }) => hostname || []))]
-  const has = hostnames.length > 0 ? `: it has ${hostnames.slice(0, 5).join(', ')}` : ': a pod has such a name where its hostname and subdomain are set'
+  const has =
+    hostnames.length > 0
+      ? `: it has ${hostnames.slice(0, 5).join(', ')}`
+      : ': a pod has such a name where its hostname and subdomain are set'
   return `service ${keyOf(service)} has no endpoint called ${below.join('.')}${has}`
 }
 
@@ -126,7 +146,11 @@ function podMeaning(view: ClusterView, labels: readonly string[]): Meaning {
   const ip = /^\d+-\d+-\d+-\d+$/.test(label) ? label.replaceAll('-', '.') : label.replaceAll('-', ':')
   const pods = view.pods(ip).filter(pod => pod.namespace === namespace)
   if (isIP(ip) === 0) return nothing(`${label} is no address with dashes: a pod's own name has no record`)
-  return { objects: pods.map(versioned), lack: pods.length > 0 ? undefined : `no pod of namespace ${namespace} has the address ${ip}`, service: undefined }
+  return {
+    objects: pods.map(versioned),
+    lack: pods.length > 0 ? undefined : `no pod of namespace ${namespace} has the address ${ip}`,
+    service: undefined,
+  }
 }
 
 /** `Service shop/web (version 123)`. */

@@ -42,7 +42,9 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
   const request = parseIngressUrl(target)
   const read = request ? { name: request.host, door: {} } : readTarget(target)
   if (read === undefined)
-    throw questionError(`"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`)
+    throw questionError(
+      `"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`,
+    )
   const from = podKey(said)
   const libc = libcOf(said)
   const flags = renderOptionsOf(said)
@@ -63,7 +65,14 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
       const found = await explain(asker, { ...read, request })
       const notes = [...found.notes, ...lackNotes(lacking, request)]
       const findings = [...resolver.findings, ...clusterDns.findings]
-      const facts = { ...found, notes, from, target, libc, resolver: { ...resolver.conf, reason: resolver.reason, findings } }
+      const facts = {
+        ...found,
+        notes,
+        from,
+        target,
+        libc,
+        resolver: { ...resolver.conf, reason: resolver.reason, findings },
+      }
       return { ...facts, advice: adviceOf(facts, pod) }
     },
   }
@@ -91,7 +100,8 @@ export function podOf(view: ClusterView, key: string): Pod {
   const near = all.filter(other => other.startsWith(key))
   const own = all.filter(other => other.startsWith(`${namespace}/`)).slice(0, 5)
   const guess = near.length > 0 ? `: did you mean "${near[0]}"?` : hint(key, all)
-  const there = own.length > 0 ? `; namespace ${namespace} has ${own.join(', ')}` : `; namespace ${namespace} has no pods`
+  const there =
+    own.length > 0 ? `; namespace ${namespace} has ${own.join(', ')}` : `; namespace ${namespace} has no pods`
   throw new PortolanError('PORTOLAN_EXPLAIN_POD', `there is no pod ${key}${guess || there}`)
 }
 
@@ -107,10 +117,14 @@ function clusterDnsOf(view: ClusterView, said: Said): ClusterDns {
     ({ namespace, labels, clusterIPs }) =>
       namespace === 'kube-system' && labels['k8s-app'] === 'kube-dns' && clusterIPs.length > 0,
   )
-  const service = dnsServices.flatMap(key => view.service(key) ?? []).find(({ clusterIPs }) => clusterIPs.length > 0) ?? labelled
+  const service =
+    dnsServices.flatMap(key => view.service(key) ?? []).find(({ clusterIPs }) => clusterIPs.length > 0) ?? labelled
   // The kubelet is given one address for each family at most, and in most clusters only the first.
   if (service) return { addresses: service.clusterIPs.slice(0, 1), findings: [] }
-  return { addresses: [usualDns], findings: [`there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`] }
+  return {
+    addresses: [usualDns],
+    findings: [`there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`],
+  }
 }
 
 interface Resolver {
@@ -119,7 +133,12 @@ interface Resolver {
   readonly findings: readonly string[]
 }
 
-function resolverOf({ namespace, hostNetwork, dns }: Pod, { addresses }: ClusterDns, names: Names, said: Said): Resolver {
+function resolverOf(
+  { namespace, hostNetwork, dns }: Pod,
+  { addresses }: ClusterDns,
+  names: Names,
+  said: Said,
+): Resolver {
   return podResolvConf({
     ...{ namespace, hostNetwork, dns },
     nodeFile: said.text('node-resolv-conf'),
@@ -135,5 +154,7 @@ function nodeOf(view: ClusterView, { nodeName }: Pod): Pick<Node, 'name' | 'zone
 /** What was not looked at, because it could not be read. */
 function lackNotes(lacking: ReadonlyMap<Kind, string>, request: IngressRequest | undefined): string[] {
   const needed: Kind[] = ['NetworkPolicy', 'Node', ...(request ? (['Ingress', 'IngressClass', 'Secret'] as const) : [])]
-  return needed.flatMap(kind => (lacking.has(kind) ? [`objects of kind ${kind} were left out: ${lacking.get(kind)}`] : []))
+  return needed.flatMap(kind =>
+    lacking.has(kind) ? [`objects of kind ${kind} were left out: ${lacking.get(kind)}`] : [],
+  )
 }

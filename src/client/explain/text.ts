@@ -46,19 +46,43 @@ function resolverLines({ from, resolver }: Explained): string[] {
 }
 
 function stepLines({ name, questions }: StepFacts, last: boolean): string[] {
-  return questions.flatMap((question, i) => questionLines(i === 0 ? `${name}.` : '', question, name.length, last && i === questions.length - 1))
+  return questions.flatMap((question, i) =>
+    questionLines(i === 0 ? `${name}.` : '', question, name.length, last && i === questions.length - 1),
+  )
 }
 
 function questionLines(name: string, question: QuestionFacts, width: number, last: boolean): string[] {
   const { type, outcome, records, plugin, objects, why } = question
   const data = records.map(record => (record.type === type ? record.data : `${record.type} ${record.data}`))
   const shown = data.length > 4 ? [...data.slice(0, 3), `and ${data.length - 3} more`] : data
-  const by = plugin === '' ? '' : `${plugin}${objects.length > 0 ? `: ${objects.slice(0, 2).join(', ')}${objects.length > 2 ? ', …' : ''}` : ''}`
-  const parts = [name.padEnd(width + 1), type.padEnd(4), outcome, shown.join(', '), why ?? '', by === '' ? '' : `[${by}]`]
+  const by =
+    plugin === ''
+      ? ''
+      : `${plugin}${objects.length > 0 ? `: ${objects.slice(0, 2).join(', ')}${objects.length > 2 ? ', …' : ''}` : ''}`
+  const parts = [
+    name.padEnd(width + 1),
+    type.padEnd(4),
+    outcome,
+    shown.join(', '),
+    why ?? '',
+    by === '' ? '' : `[${by}]`,
+  ]
   return [`${parts.filter(part => part !== '').join('  ')}${last ? '  ← ends here' : ''}`]
 }
 
-function destinationLines({ ip, port, protocol, kind, service, outcome, why, choice, source, backends, notes }: DestinationFacts): string[] {
+function destinationLines({
+  ip,
+  port,
+  protocol,
+  kind,
+  service,
+  outcome,
+  why,
+  choice,
+  source,
+  backends,
+  notes,
+}: DestinationFacts): string[] {
   const at = addressText(ip, port, protocol)
   const what = service === undefined ? kind : `${kind} of ${service}`
   if (outcome === 'no endpoint' && backends.length === 0) return [`${at} (${what}): ${why}`, ...notes]
@@ -79,8 +103,13 @@ function backendLine({ address, pod, node, probability, policy }: BackendFacts):
 function policyLines({ backends }: DestinationFacts): string[] {
   return distinct(
     backends.flatMap(({ policy: { egress, ingress } }) => [
-      ...[egress, ingress].flatMap(side => [`${side.direction.padEnd(7)} ${side.allowed ? 'allowed' : 'denied'}: ${side.why}`]),
-      ...[egress, ingress].flatMap(side => [...side.nearMisses.map(({ why }) => `        ${why}`), ...side.caveats.map(text => `        ${text}`)]),
+      ...[egress, ingress].flatMap(side => [
+        `${side.direction.padEnd(7)} ${side.allowed ? 'allowed' : 'denied'}: ${side.why}`,
+      ]),
+      ...[egress, ingress].flatMap(side => [
+        ...side.nearMisses.map(({ why }) => `        ${why}`),
+        ...side.caveats.map(text => `        ${text}`),
+      ]),
     ]),
   )
 }
@@ -90,8 +119,16 @@ function hopLines({ backends }: DestinationFacts): string[] {
 }
 
 function ingressLines({ why, class: name, findings, endpoints, lack }: IngressRouteFacts): string[] {
-  const served = lack ?? (endpoints.length > 0 ? `endpoints, which the controller goes to directly: ${endpoints.slice(0, 10).join(', ')}` : undefined)
-  return [`${why}${name === '' ? '' : `, class ${name}`}`, ...findings.map(({ text }) => text), ...(served === undefined ? [] : [served])]
+  const served =
+    lack ??
+    (endpoints.length > 0
+      ? `endpoints, which the controller goes to directly: ${endpoints.slice(0, 10).join(', ')}`
+      : undefined)
+  return [
+    `${why}${name === '' ? '' : `, class ${name}`}`,
+    ...findings.map(({ text }) => text),
+    ...(served === undefined ? [] : [served]),
+  ]
 }
 
 function distinct(lines: readonly string[]): string[] {

@@ -14,7 +14,8 @@ export function endpointLack(view: ClusterView, service: Service): string | unde
   if (Object.keys(service.selector).length === 0)
     return `service ${keyOf(service)} has no selector, and no EndpointSlice is labelled with its name`
   const pods = selected(view, service)
-  if (pods.length === 0) return `the selector ${labelsText(service.selector)} selects no pod of namespace ${service.namespace}${nearMiss(view, service)}`
+  if (pods.length === 0)
+    return `the selector ${labelsText(service.selector)} selects no pod of namespace ${service.namespace}${nearMiss(view, service)}`
   const unready = pods.flatMap(pod => unreadiness(pod) ?? [])
   if (unready.length === pods.length) return `0 of ${pods.length} selected pods ready: ${listed(unready)}`
   return portLack(view, service) ?? `${pods.length} pods are selected, and the EndpointSlices have none of them yet`
@@ -24,7 +25,9 @@ export function endpointLack(view: ClusterView, service: Service): string | unde
 function portLack(view: ClusterView, service: Service): string | undefined {
   const pods = selected(view, service)
   if (pods.length === 0 || pods.some(({ detail }) => detail === undefined)) return undefined
-  const names = new Set(pods.flatMap(({ detail }) => detail!.containers.flatMap(({ ports }) => ports)).map(({ name }) => name))
+  const names = new Set(
+    pods.flatMap(({ detail }) => detail!.containers.flatMap(({ ports }) => ports)).map(({ name }) => name),
+  )
   const unknown = service.ports.find(({ targetPort }) => typeof targetPort === 'string' && !names.has(targetPort))
   if (unknown === undefined) return undefined
   const known = [...names].filter(name => name !== '')
