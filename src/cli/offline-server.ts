@@ -67,7 +67,7 @@ export async function offlineServer(file: string | undefined, view: ClusterView,
     throw error
   })
   const endpoint = instance.endpoints.find(({ port }) => port === 53) ?? instance.endpoints[0]!
-  const names = namesOf(zonesOf(instance), query => instance.router(endpoint)!.answer(query))
+  const names = namesOf(zonesOf(instance), false, query => instance.router(endpoint)!.answer(query))
   return { names, [Symbol.asyncDispose]: stop }
 }
 

@@ -140,7 +140,8 @@ function routed(stand: Standpoint, ip: string, route: Route): DestinationFacts {
   if (outcome.action !== 'forward') {
     const service = stand.view.service(destination.service)
     const lack = outcome.reason === 'no endpoints' && service ? endpointLack(stand.view, service) : undefined
-    const why = `${addressText(ip, port, protocol)} (service ${nameOf(destination)}) is ${outcome.action === 'DROP' ? 'dropped' : 'rejected'} on ${nodeText(stand)}: ${lack ?? outcome.why}`
+    const verb = outcome.action === 'DROP' ? 'dropped' : 'rejected'
+    const why = `service ${nameOf(destination)} is ${verb}${nodeText(stand)}: ${lack ?? outcome.why}`
     return { ...common, outcome: 'no endpoint', why }
   }
   const backends = outcome.backends.map(backend =>
@@ -227,10 +228,12 @@ function judged(backends: readonly BackendFacts[], at: string): Pick<Destination
   if (open.length > 0) {
     const closed = backends.length - open.length
     const some = closed === 0 ? '' : `; ${closed} of ${backends.length} endpoints are denied by network policy`
-    return {
-      outcome: 'reachable',
-      why: `${at} leads to ${open.length === 1 ? open[0]!.address : `${open.length} endpoints`}${some}`,
-    }
+    const [only] = open as [BackendFacts]
+    const direct = at.startsWith(only.address)
+    const where = direct
+      ? `is pod ${only.pod}`
+      : `leads to ${open.length === 1 ? only.address : `${open.length} endpoints`}`
+    return { outcome: 'reachable', why: `${at} ${where}${some}` }
   }
   const [first] = backends
   const near = first === undefined ? [] : [...first.policy.egress.nearMisses, ...first.policy.ingress.nearMisses]
@@ -243,7 +246,7 @@ function ownIP({ podIPs }: Pod, ip: string): string | undefined {
 }
 
 function nodeText({ node }: Standpoint): string {
-  return node.name === '' ? 'a node that nobody knows' : `node ${node.name}`
+  return node.name === '' ? '' : ` on node ${node.name}`
 }
 
 export function addressText(ip: string, port: number, protocol: Protocol): string {

@@ -59,9 +59,12 @@ export async function explain(asker: Asker, { name, door, request }: Question): 
   const servers = asker.config.servers.filter(server => asker.clusterDns.includes(server))
   const dns = servers.flatMap(server => destinations(asker, server, { protocol: 'UDP', port: 53 }))
   const walk = await walkedBy({ ...asker, servers: new Set(servers), ips: asker.pod.podIPs }, name)
-  const ingress = request && ingressFacts(asker, ingressRoutes(asker.view, request, { secrets: asker.secrets }))
-  const found = walk.addresses.flatMap(ip => destinations(asker, ip, door))
-  const facts = { dns, walk, destinations: ingress ? [] : found, ingress, notes: notesOf(asker, name, walk) }
+  const answer = request && ingressRoutes(asker.view, request, { secrets: asker.secrets })
+  // A URL may be that of a service.
+  const ingress = answer && answer.routes.length > 0 ? ingressFacts(asker, answer) : undefined
+  const found = ingress ? [] : walk.addresses.flatMap(ip => destinations(asker, ip, door))
+  const notes = [...(answer && !ingress ? [answer.why] : []), ...notesOf(asker, name, walk)]
+  const facts = { dns, walk, destinations: found, ingress, notes }
   return { ...verdictOf(asker, name, facts, servers), ...facts }
 }
 
@@ -103,9 +106,11 @@ function unknownOrNot(asker: Asker, name: string, walk: Walked): Judgement {
   const meant = meantService(asker, name)
   if (meant === undefined) return { verdict: 'unknown', why: leaves }
   const foreign = asker.config.servers.every(server => !asker.clusterDns.includes(server))
+  // The name is there, and stands for one that is not of the cluster.
+  if (!foreign && meant.lack === undefined) return { verdict: 'unknown', why: leaves }
   const why = foreign
     ? `the pod does not ask the cluster's DNS server but ${asker.config.servers.join(', ')}, which do not know ${meant.name}: dnsPolicy ClusterFirst (or ClusterFirstWithHostNet on the node's network) would ask it`
-    : (meant.lack ?? lackOf(asker, name, walk))
+    : meant.lack!
   return { verdict: 'not resolvable', why }
 }
 

@@ -22,7 +22,6 @@ export interface IngressRouteFacts extends Pick<IngressRoute, 'ingress' | 'decid
 
 export function ingressFacts(stand: Standpoint, { routes, why }: IngressAnswer): IngressFacts {
   const facts = routes.map(route => routeFacts(stand, route))
-  if (facts.length === 0) return { routes: facts, judgement: { verdict: 'unknown', why } }
   const faulty = facts.find(({ findings }) => findings.some(({ fault }) => fault))
   const lacking = facts.find(({ lack }) => lack !== undefined)
   if (lacking !== undefined)

@@ -10,6 +10,8 @@ import type { AddressType, Reply } from '../walk.ts'
 export interface Names {
   /** The zones of the cluster without their last dot, such as `cluster.local`. */
   readonly zones: readonly string[]
+  /** Whether servers outside of the cluster are asked too. */
+  readonly asksOthers: boolean
   /** Asks as if the client at this address had; `name` is absolute, without its last dot. */
   ask(name: string, type: AddressType, client: string): Promise<Answered>
 }
@@ -47,9 +49,10 @@ interface Made {
   readonly error?: Error
 }
 
-export function namesOf(zones: readonly string[], ask: Ask): Names {
+export function namesOf(zones: readonly string[], asksOthers: boolean, ask: Ask): Names {
   return {
     zones,
+    asksOthers,
     async ask(text, type, client) {
       const name = nameFromText(text)
       if (name === undefined) throw new TypeError(`${text} is no name`)

@@ -40,7 +40,7 @@ const usualDns = '10.96.0.10'
 export function explanation(target: string | undefined, said: Said): ExplainQuestion {
   if (target === undefined) throw questionError('which name? write one like web, web.shop:80 or https://shop.example/')
   const request = parseIngressUrl(target)
-  const read = request ? { name: request.host, door: {} } : readTarget(target)
+  const read = request ? { name: request.host, door: { port: portOf(target) } } : readTarget(target)
   if (read === undefined)
     throw questionError(
       `"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`,
@@ -76,6 +76,11 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
       return { ...facts, advice: adviceOf(facts, pod) }
     },
   }
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url)
+  return Number(port || (protocol === 'https:' ? 443 : 80))
 }
 
 function podKey(said: Said): string {

@@ -18,11 +18,11 @@ export function explanationText(explained: Explained): string {
   const { verdict, why, resolver, walk, dns, destinations, ingress, notes, advice } = explained
   const parts: [title: string, lines: readonly string[]][] = [
     ['resolver', resolverLines(explained)],
-    ['dns', dns.flatMap(destinationLines)],
+    ['dns', dns.flatMap(dnsLines)],
     ['walk', walk.steps.flatMap((step, i) => stepLines(step, i === walk.steps.length - 1))],
     ['ingress', ingress?.routes.flatMap(ingressLines) ?? []],
     ['route', destinations.flatMap(destinationLines)],
-    ['policy', destinations.flatMap(policyLines)],
+    ['policy', distinct(destinations.flatMap(policyLines))],
     ['last hop', distinct(destinations.flatMap(hopLines))],
     ['notes', [...resolver.findings, ...notes]],
     ['next', advice],
@@ -45,29 +45,41 @@ function resolverLines({ from, resolver }: Explained): string[] {
   return [`resolv.conf of ${from}: ${parts.join('; ')}`, reason]
 }
 
+/** Both types in one line where they came to the same. */
 function stepLines({ name, questions }: StepFacts, last: boolean): string[] {
-  return questions.flatMap((question, i) =>
-    questionLines(i === 0 ? `${name}.` : '', question, name.length, last && i === questions.length - 1),
-  )
+  const groups = [
+    ...Map.groupBy(questions, ({ outcome, why, records }) => `${outcome} ${why} ${records.length}`).values(),
+  ]
+  return groups.flatMap((group, i) => {
+    const types = group.map(({ type }) => type).join('+')
+    return questionLine(i === 0 ? `${name}.` : '', types, group[0]!, name.length, last && i === groups.length - 1)
+  })
 }
 
-function questionLines(name: string, question: QuestionFacts, width: number, last: boolean): string[] {
+function questionLine(name: string, types: string, question: QuestionFacts, width: number, last: boolean): string {
   const { type, outcome, records, plugin, objects, why } = question
   const data = records.map(record => (record.type === type ? record.data : `${record.type} ${record.data}`))
-  const shown = data.length > 4 ? [...data.slice(0, 3), `and ${data.length - 3} more`] : data
-  const by =
-    plugin === ''
-      ? ''
-      : `${plugin}${objects.length > 0 ? `: ${objects.slice(0, 2).join(', ')}${objects.length > 2 ? ', …' : ''}` : ''}`
-  const parts = [
-    name.padEnd(width + 1),
-    type.padEnd(4),
-    outcome,
-    shown.join(', '),
-    why ?? '',
-    by === '' ? '' : `[${by}]`,
-  ]
-  return [`${parts.filter(part => part !== '').join('  ')}${last ? '  ← ends here' : ''}`]
+  const made = objects.length > 2 ? [...objects.slice(0, 2), '…'] : objects
+  const by = plugin === '' ? '' : `[${[plugin, made.join(', ')].filter(part => part !== '').join(': ')}]`
+  const parts = [name.padEnd(width + 1), types.padEnd(6), outcome, few(data, 3).join(', '), why ?? '', by]
+  return `${parts.filter(part => part !== '').join('  ')}${last ? '  ← ends here' : ''}`
+}
+
+/** The first of many, and how many more there are. */
+function few(texts: readonly string[], most: number): string[] {
+  return texts.length > most + 1 ? [...texts.slice(0, most), `and ${texts.length - most} more`] : [...texts]
+}
+
+/** The way to the DNS server is told in full only where it ends. */
+function dnsLines(facts: DestinationFacts): string[] {
+  const { ip, port, protocol, service, outcome, backends } = facts
+  if (outcome !== 'reachable') return [...destinationLines(facts), ...(outcome === 'denied' ? policyLines(facts) : [])]
+  const what = service === undefined ? '' : ` (${service})`
+  return [`${addressText(ip, port, protocol)}${what}: reachable, ${few(backends.map(whoIs), 3).join(', ')}`]
+}
+
+function whoIs({ pod, address }: BackendFacts): string {
+  return pod || address
 }
 
 function destinationLines({
@@ -76,7 +88,6 @@ function destinationLines({
   protocol,
   kind,
   service,
-  outcome,
   why,
   choice,
   source,
@@ -85,12 +96,10 @@ function destinationLines({
 }: DestinationFacts): string[] {
   const at = addressText(ip, port, protocol)
   const what = service === undefined ? kind : `${kind} of ${service}`
-  if (outcome === 'no endpoint' && backends.length === 0) return [`${at} (${what}): ${why}`, ...notes]
+  if (backends.length === 0) return [`${at} (${what}): ${why}`, ...notes]
   const heads = [`${at} (${what})${choice === undefined ? '' : `: ${choice}`}`]
-  const shown = backends.slice(0, 10)
-  const more = backends.length > shown.length ? [`  and ${backends.length - shown.length} more`] : []
   const seen = source === undefined ? [] : [`source seen by the endpoint: ${source}`]
-  return [...heads, ...shown.map(backendLine), ...more, ...seen, ...notes]
+  return [...heads, ...few(backends.map(backendLine), 10), ...seen, ...notes]
 }
 
 function backendLine({ address, pod, node, probability, policy }: BackendFacts): string {
@@ -99,30 +108,39 @@ function backendLine({ address, pod, node, probability, policy }: BackendFacts):
   return `  ${[chance, address, pod || 'no pod', node, denied].filter(part => part !== '').join('  ')}`
 }
 
-/** What policies say of the endpoints; the same words once. */
+/** What policies say, side by side; endpoints of which they say the same in one line. */
 function policyLines({ backends }: DestinationFacts): string[] {
-  return distinct(
-    backends.flatMap(({ policy: { egress, ingress } }) => [
-      ...[egress, ingress].flatMap(side => [
-        `${side.direction.padEnd(7)} ${side.allowed ? 'allowed' : 'denied'}: ${side.why}`,
-      ]),
-      ...[egress, ingress].flatMap(side => [
-        ...side.nearMisses.map(({ why }) => `        ${why}`),
-        ...side.caveats.map(text => `        ${text}`),
-      ]),
-    ]),
+  const sides = backends.flatMap(backend => [
+    { backend, side: backend.policy.egress },
+    { backend, side: backend.policy.ingress },
+  ])
+  const groups = Map.groupBy(
+    sides,
+    ({ side }) => `${side.direction} ${side.because} ${side.because === 'not isolated' ? '' : side.why}`,
   )
+  return [...groups.values()].flatMap(group => {
+    const [{ side }] = group as [(typeof group)[0]]
+    const all = new Set(group.map(({ backend }) => backend.address)).size
+    const why =
+      side.because === 'not isolated' && all > 1 && side.direction === 'ingress'
+        ? `no policy isolates any of ${all} endpoints`
+        : side.why
+    const line = `${side.direction.padEnd(7)} ${side.allowed ? 'allowed' : 'denied'}: ${why}`
+    return [line, ...side.nearMisses.map(miss => `        ${miss.why}`), ...side.caveats.map(text => `        ${text}`)]
+  })
 }
 
 function hopLines({ backends }: DestinationFacts): string[] {
-  return backends.slice(0, 10).flatMap(({ hop }) => (hop === undefined ? [] : [hop.why, ...hop.caveats]))
+  // A pod of a manifest that is on no node says nothing of how packets get there.
+  const known = backends.flatMap(({ hop, node }) => (hop === undefined || node === '' ? [] : [hop.why, ...hop.caveats]))
+  return few(known, 10)
 }
 
 function ingressLines({ why, class: name, findings, endpoints, lack }: IngressRouteFacts): string[] {
   const served =
     lack ??
     (endpoints.length > 0
-      ? `endpoints, which the controller goes to directly: ${endpoints.slice(0, 10).join(', ')}`
+      ? `endpoints, which the controller goes to directly: ${few(endpoints, 10).join(', ')}`
       : undefined)
   return [
     `${why}${name === '' ? '' : `, class ${name}`}`,

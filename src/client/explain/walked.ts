@@ -1,4 +1,5 @@
 /** The way of a name from the program that asks for it to its addresses, or to where it ends. */
+import { isIP } from 'node:net'
 import type { ClusterView } from '../../cluster/contract.ts'
 import type { Random } from '../../observe/clock.ts'
 import { type Family, familyOf } from '../../wire/address.ts'
@@ -71,14 +72,22 @@ export async function walkedBy(walker: Walker, name: string): Promise<Walked> {
       facts.questions.push(questionFacts(walker, query, answered))
       steps.set(query.name, facts)
     }
-    if (typeof answered === 'string' || answered.unasked) {
-      const unknown = typeof answered === 'string' ? answered : answered.error
+    const unknown = typeof answered === 'string' ? answered : unknownOf(walker, answered, query)
+    if (typeof answered === 'string' || unknown !== undefined)
       return { steps: [...steps.values()], outcome: 'unknown', addresses: [], unknown }
-    }
     step = rehearsal.next(replyOf(answered, query.type))
   }
   const { outcome, addresses } = step.value
   return { steps: [...steps.values()], outcome, addresses, unknown: undefined }
+}
+
+/** Why nobody here can know the answer; undefined where it is known. */
+function unknownOf({ names }: Walker, { unasked, error, records }: Answered, { type }: Query): string | undefined {
+  if (unasked) return error
+  const last = records.at(-1)
+  if (names.asksOthers || last?.type !== 'CNAME' || records.some(record => record.type === type)) return undefined
+  if (isIP(last.data) !== 0 || names.zones.some(zone => last.data.endsWith(`.${zone}`))) return undefined
+  return `it is an alias of ${last.data}, which other servers know`
 }
 
 function searched(name: string, asked: string): string | undefined {
