@@ -167,6 +167,17 @@ t.test('who takes nothing for half a minute is cut off', t => {
   t.end()
 })
 
+t.test('an account of very many services goes on when the event loop has gone round', async t => {
+  const { state, listen } = bench()
+  for (let i = 0; i < 250; i++) state.upsert(service(`many/s${i}`, { ip: 'None' }))
+  const response = listen()
+  t.equal(response.events().length, 101)
+  await new Promise(setImmediate)
+  t.equal(response.events().length, 100)
+  await new Promise(setImmediate)
+  t.match(response.events().at(-1), /^synced/)
+})
+
 t.test('there is an end to how many may listen', t => {
   const { listen, streams } = bench()
   const all = Array.from({ length: MOST_STREAMS }, () => listen())
