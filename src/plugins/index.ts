@@ -1,6 +1,6 @@
 /**
  * The plugins, in the order in which a query meets them. It is CoreDNS's order, which users' Corefiles rely on; the order of
- * lines in a Corefile does not matter.
+ * lines in a Corefile does not matter. `routes` is not CoreDNS's, and answers no queries.
  */
 import type { PluginDefinition } from '../plugin/plugin.ts'
 import { definition as bind } from './bind/index.ts'

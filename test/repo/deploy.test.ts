@@ -61,7 +61,7 @@ t.test('the names are those that a cluster has for CoreDNS', async t => {
 })
 
 t.test('the role allows what the server asks for, and nothing else', async t => {
-  // Other kinds are asked for by commands alone, as whom their kubeconfig says.
+  // Nodes are asked for where `routes` is named alone; other kinds by commands, as whom their kubeconfig says.
   const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
   const asked = kinds.map(kind => resourceOf(kind, {}))
   const rules = at('ClusterRole system:coredns', 'rules') as {
@@ -74,6 +74,14 @@ t.test('the role allows what the server asks for, and nothing else', async t => 
   )
   const needed = asked.flatMap(({ group, plural }) => ['list', 'watch'].map(verb => `${verb} ${group}/${plural}`))
   t.same(allowed.sort(), needed.sort())
+})
+
+t.test('what else may be allowed stands there as a comment', async t => {
+  const text = readFileSync('config/deploy/rbac.yaml', 'utf8')
+  const lines = [...text.matchAll(/^ {2}# (- .*| {2}.*)$/gm)].map(([, line]) => line)
+  const [optional] = parseAllDocuments(lines.join('\n'))
+  const { group, plural } = resourceOf('Node', {})
+  t.same(optional?.toJSON()[0], { apiGroups: [group], resources: [plural], verbs: ['list', 'watch'] })
 })
 
 t.test('the role is given to who the server runs as', async t => {

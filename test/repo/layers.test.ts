@@ -43,7 +43,13 @@ const LONGEST_FILE = 450
 const contractNeeds = ['errors.ts', 'wire', 'table', 'corefile', 'cluster', 'observe', 'net', 'plugin']
 
 /** Loaded by an `import()` where a Corefile asks for them: they cost memory and time. */
-const onDemand = ['src/sources/apiserver/index.ts', 'src/sources/manifests/index.ts', '@kubernetes/client-node']
+const onDemand = [
+  'src/sources/apiserver/index.ts',
+  'src/sources/manifests/index.ts',
+  'src/plugins/routes/served-routes.ts',
+  'src/plugins/routes/requests.ts',
+  '@kubernetes/client-node',
+]
 
 interface SourceFile {
   readonly path: string

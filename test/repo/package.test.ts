@@ -60,12 +60,15 @@ const order =
   log dnstap local dns64 any chaos loadbalance tsig rewrite autopath acl cache header minimal template transfer hosts k8s_external
   kubernetes file auto secondary loop forward erratic whoami on sign view`.split(/\s+/)
 
+/** Plugins that CoreDNS has not: they answer no queries, so their place means nothing. */
+const ours = ['routes']
+
 t.test('the list of plugins', async t => {
   const names = plugins.map(({ name }) => name)
   const folders = globSync('src/plugins/*/index.ts').map(path => path.split('/')[2]!)
   t.same([...names].sort(), folders.sort(), 'has every folder')
   t.same(
-    names,
+    names.filter(name => !ours.includes(name)),
     order.filter(name => names.includes(name)),
     "is in CoreDNS's order",
   )

@@ -118,6 +118,14 @@ t.test('nothing is published where no plugin answers from what it has', async t 
   t.same(other(), ['. ask', 'example.org. cache'], 'what no block takes is refused by the router')
 })
 
+t.test('what answers no queries changes nothing', async t => {
+  const block = (more: string) => `. {\n errors\n cache\n kubernetes cluster.local\n${more}}\n`
+  const { shown: plain } = await published(t, block(''))
+  const { shown } = await published(t, block(' health 127.0.0.1:0\n ready 127.0.0.1:0\n routes 127.0.0.1:0\n'))
+  t.same(shown(), plain())
+  t.same(shown(), ['. cache', 'cluster.local. closed cache'])
+})
+
 t.test('a fallthrough zone inside an origin opens it from there on', async t => {
   const { shown } = await published(
     t,

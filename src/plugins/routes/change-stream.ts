@@ -7,6 +7,8 @@ import type { Key } from '../../cluster/objects.ts'
 import type { Clock, Timer } from '../../observe/clock.ts'
 import { isRouted, type Routes } from '../../routes/table.ts'
 
+/** Told in one stretch, which takes some ms; then the event loop goes round. A connection on loopback takes megabytes at once. */
+const STRETCH = 100
 /** So that both sides, and what stands between, notice when the other is gone. */
 const HEARTBEAT_MS = 15_000
 /** Who takes nothing for as long is cut off, and may come back with the last id that it has. */
@@ -22,6 +24,8 @@ export class ChangeStream {
   readonly #pending = new Map<Key, number>()
   /** The revision of an account of everything that is not yet complete. */
   #account: number | undefined
+  /** Set while the event loop goes round between two stretches. */
+  #pause: NodeJS.Immediate | undefined
   /** Cuts the connection off, while it takes nothing. */
   #stalled: Timer | undefined
 
@@ -71,11 +75,17 @@ export class ChangeStream {
   closed(): void {
     this.#heartbeat.cancel()
     this.#stalled?.cancel()
+    clearImmediate(this.#pause)
     this.#pending.clear()
   }
 
   #tell(): void {
-    while (this.#stalled === undefined) {
+    if (this.#pause !== undefined) return
+    for (let told = 0; this.#stalled === undefined; told++) {
+      if (told >= STRETCH) {
+        this.#pause = setImmediate(() => this.#goOn())
+        return
+      }
       const [service, revision] = this.#pending.entries().next().value ?? []
       if (this.#account !== undefined && revision !== 0) {
         this.#write(eventText('synced', { revision: this.#account }, this.#idOf(this.#account)))
@@ -86,6 +96,11 @@ export class ChangeStream {
       this.#pending.delete(service)
       this.#write(this.#eventOf(service, revision))
     }
+  }
+
+  #goOn(): void {
+    this.#pause = undefined
+    this.#tell()
   }
 
   #eventOf(service: Key, revision: number): string {

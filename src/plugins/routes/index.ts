@@ -7,8 +7,8 @@ import type { HttpClaim } from '../../net/http-hub.ts'
 import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
 import { parseRange } from '../../wire/range.ts'
 import { Occupants } from './occupants.ts'
-import { type Defaults, handlers } from './requests.ts'
-import { ServedRoutes } from './served-routes.ts'
+import type { Defaults } from './requests.ts'
+import type { ServedRoutes } from './served-routes.ts'
 
 export const definition: PluginDefinition = {
   name: 'routes',
@@ -58,6 +58,7 @@ function routes(listen: HostPort, defaults: Defaults, context: SetupContext): Fi
   const address = hostPort(listen.host, listen.port)
   let served: ServedRoutes | undefined
   let claim: HttpClaim | undefined
+  let stopped = false
   return {
     name: 'routes',
     // It has no part in names, so it is never what they wait for; what it lacks is told by `ready?verbose`.
@@ -70,10 +71,17 @@ function routes(listen: HostPort, defaults: Defaults, context: SetupContext): Fi
       const occupants = resources.share(`who serves routes at ${address}`, () => new Occupants(address))
       // Port 0 is another one each time.
       if (listen.port !== 0) occupants.enter(resources, cluster.key)
+      // Loaded only where it is needed: who serves names alone pays nothing for routes.
+      const [{ ServedRoutes }, { handlers }] = await Promise.all([
+        import('./served-routes.ts'),
+        import('./requests.ts'),
+      ])
+      if (stopped) return
       served = resources.share(`routes of ${cluster.key}`, () => new ServedRoutes(cluster, context))
       claim = await http.claim(address, handlers(served, defaults), 'routes')
     },
     async stop() {
+      stopped = true
       await claim?.release()
     },
   }

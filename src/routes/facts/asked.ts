@@ -32,20 +32,19 @@ export function wayTo(address: string | undefined, said: Said): Question<Followe
   const asked = parseAsked(address)
   const family = familyOf(asked.ip)
   const from = said.text('from')
-  const options = renderOptionsOf(said)
+  // What is wrong with it is said before a cluster is read.
+  renderOptionsOf(said, undefined)
   return {
     pods: from?.includes('/') === true && parseRange(from) === undefined,
     answer(cluster) {
-      const node = nodeOf(said, cluster)
+      const node = nodeOf(said.text('node'), cluster.state)
       const source = from === undefined ? undefined : sourceOf(from, family, cluster)
       const route = routeOf(asked, cluster)
-      const path = pathOf(route, settingOf({ family, node: node ?? nowhere, ...options }), source)
+      const path = pathOf(route, settingOf({ family, ...renderOptionsOf(said, node) }), source)
       return { asked, route, node, source, path }
     },
   }
 }
-
-const nowhere = { name: '', zone: '', internalIPs: [] }
 
 export function addressText({ ip, port, protocol }: Asked): string {
   return `${hostPort(ip, port)}/${protocol}`

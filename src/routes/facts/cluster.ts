@@ -3,7 +3,7 @@ import type { ClusterView } from '../../cluster/contract.ts'
 import type { Node } from '../../cluster/objects.ts'
 import { hint } from '../../corefile/nearest.ts'
 import type { Routes } from '../table.ts'
-import { questionError, type Said } from './question.ts'
+import { questionError } from './question.ts'
 
 export interface KnownCluster {
   readonly state: ClusterView
@@ -14,9 +14,8 @@ export interface KnownCluster {
   readonly nodeless: string | undefined
 }
 
-/** The node of `node`; undefined where it was not said. A node that the cluster does not know is a mistake, unless it knows none at all. */
-export function nodeOf(said: Said, { state }: KnownCluster): Node | undefined {
-  const name = said.text('node')
+/** A node by its name; undefined where none was said. A node that the cluster does not know is a mistake, unless it knows none at all. */
+export function nodeOf(name: string | undefined, state: ClusterView): Node | undefined {
   if (name === undefined) return undefined
   const known = state.get('Node', name)
   if (known !== undefined) return known

@@ -32,7 +32,7 @@ export interface ListFacts {
 
 export function list(said: Said): Question<ListFacts> {
   const families = familiesOf(said)
-  return { pods: false, answer: cluster => factsOf(cluster, nodeOf(said, cluster), families) }
+  return { pods: false, answer: cluster => factsOf(cluster, nodeOf(said.text('node'), cluster.state), families) }
 }
 
 function factsOf(cluster: KnownCluster, node: Node | undefined, families: readonly Family[]): ListFacts {

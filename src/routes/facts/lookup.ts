@@ -6,10 +6,7 @@ import { type Asked, type Followed, wayTo } from './asked.ts'
 import { type KnownCluster, lackOf } from './cluster.ts'
 import type { Question, Said } from './question.ts'
 
-export interface EndpointFacts extends Pick<Backend, 'address' | 'targetName' | 'nodeName' | 'zone'> {
-  readonly ready: boolean
-  readonly serving: boolean
-  readonly terminating: boolean
+export interface EndpointFacts extends Backend {
   /** How probable it is that a connection arrives here; 0 where it is not used. */
   readonly probability: number
   /** The endpoint's own chain in iptables. */
@@ -86,9 +83,7 @@ function factsOf(cluster: KnownCluster, found: Followed): LookupFacts {
 }
 
 function endpointFacts(destination: Destination, backend: Backend, probability: number): EndpointFacts {
-  const { address, ready, serving, terminating, targetName, nodeName, zone } = backend
-  const chain = endpointChain(destination, address)
-  return { address, ready, serving, terminating, targetName, nodeName, zone, probability, chain }
+  return { ...backend, probability, chain: endpointChain(destination, backend.address) }
 }
 
 function chainsOf({ route, path: { outcome, usable } }: Followed): string[] {

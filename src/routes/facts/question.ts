@@ -2,6 +2,7 @@
  * What is said with a question about routes: the options of a command, or the parameters of a URL, which have the same names and
  * mean the same.
  */
+import type { Node } from '../../cluster/objects.ts'
 import { PortolanError } from '../../errors.ts'
 import type { Family } from '../../wire/address.ts'
 import { parseRange } from '../../wire/range.ts'
@@ -37,9 +38,10 @@ export function familiesOf(said: Said): readonly Family[] {
   throw questionError(`family is 4, 6 or both, got "${text}"`)
 }
 
-/** What is said of the rules of any node. Throws PORTOLAN_USAGE for a range that is none. */
-export function renderOptionsOf(said: Said): Omit<RenderOptions, 'family' | 'node'> {
+/** What is said of a node's rules. Throws PORTOLAN_USAGE for a range that is none. */
+export function renderOptionsOf(said: Said, node: Node | undefined): Omit<RenderOptions, 'family'> {
   return {
+    node: node ?? { name: '', zone: '', internalIPs: [] },
     clusterCIDRs: rangesOf(said, 'cluster-cidr'),
     masqueradeAll: said.has('masquerade-all'),
     nodePortAddresses: rangesOf(said, 'nodeport-addresses', 'primary'),

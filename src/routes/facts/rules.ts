@@ -18,14 +18,16 @@ export function rules(asked: string | undefined, said: Said): Question<Rules> {
   const families = familiesOf(said)
   if (form === 'iptables' && families.length > 1)
     throw questionError('iptables: which family? 4 or 6, each is loaded by a program of its own')
-  const options = { ...renderOptionsOf(said), jumps: !said.has('no-jumps') }
+  // What is wrong with it is said before a cluster is read.
+  renderOptionsOf(said, undefined)
   const render = { iptables: renderIptables, nftables: renderNftables }[form]
   return {
     pods: false,
     answer(cluster) {
-      const node = nodeOf(said, cluster)
+      const node = nodeOf(said.text('node'), cluster.state)
       if (node === undefined) throw questionError('for which node? There is no rule that is the same for all')
-      const texts = families.map(family => render(cluster.table, { family, node, ...options }))
+      const options = { ...renderOptionsOf(said, node), jumps: !said.has('no-jumps') }
+      const texts = families.map(family => render(cluster.table, { family, ...options }))
       return { text: texts.join(''), lack: lackOf(cluster, node) }
     },
   }

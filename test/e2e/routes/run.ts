@@ -31,6 +31,7 @@ import { checkPackets } from './packets.ts'
 import { namespaceObject, nodeIPs, nodes, podRanges, zones } from './plan.ts'
 import { RandomCluster } from './random-cluster.ts'
 import { differences, parseSaved } from './saved-rules.ts'
+import { checkServed } from './served.ts'
 
 const usage = `usage: npm run test:routes -- [options]
   --packets    only send packets through our rules, which needs neither kube-proxy nor an API server
@@ -102,12 +103,14 @@ function count(passed: boolean): void {
   else totals.failed++
 }
 
+function tell(what: string, wrong: string | undefined): void {
+  say(`${what.padEnd(60)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
+  count(wrong === undefined)
+}
+
 async function testAll(): Promise<number> {
   // First, since kube-proxy leaves rules behind.
-  await checkPackets((what, wrong) => {
-    say(`${what.padEnd(60)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
-    count(wrong === undefined)
-  })
+  await checkPackets(tell)
   if (!given.packets) await compareAll()
   say(`${totals.passed} passed, ${totals.failed} failed`)
   return totals.failed === 0 ? 0 : 1
@@ -144,6 +147,7 @@ async function compareAll(): Promise<void> {
     await using _proxy = proxyFor(variant)
     await compare(variant.name, variant)
   }
+  await checkServed(plane.kubeconfig, tell)
   say(`random clusters: seed ${given.seed}`)
   for (const object of objects.toReversed()) await plane.client.remove(object)
   const [usual] = variants()
