@@ -8,7 +8,6 @@ import { explanation, podOf } from '../client/explain/question.ts'
 import { explanationText } from '../client/explain/text.ts'
 import type { Kind } from '../cluster/objects.ts'
 import { messageOf, PortolanError } from '../errors.ts'
-import { RouteTable } from '../routes/table.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { type Command, Exit } from './command.ts'
 import { offlineServer } from './offline-server.ts'
@@ -47,11 +46,9 @@ policies deny, and 1 for anything else, such as a name that only another server 
     if (given.has('env')) return showEnvironment(given, shell)
     const question = explanation(given.words[0], saidBy(given))
     const { state, lacking } = await readState(given, shell, { kinds, optional, detail: true })
-    const routes = new RouteTable()
-    routes.rebuild(state)
     await using server = await offlineServer(given.text('conf'), state, shell)
     return tell(
-      await question.answer({ view: state, routes, names: server.names, lacking, random: shell.random }),
+      await question.answer({ view: state, names: server.names, lacking, random: shell.random }),
       given,
       shell,
     )

@@ -15,12 +15,12 @@ import { hostPorts, hostPortText } from '../host-ports.ts'
 import { type Hop, lastHop } from '../last-hop.ts'
 import { type Connection, endAt, endOfPod, type NetworkPolicies, type Verdict } from '../policy/verdict.ts'
 import { unreadiness } from '../readiness.ts'
+import { routesOf } from './routes-of.ts'
 import { endpointLack } from './usable-endpoints.ts'
 
 /** The cluster, and who asks from where. */
 export interface Standpoint {
   readonly view: ClusterView
-  readonly routes: Routes
   readonly policies: NetworkPolicies
   readonly pod: Pod
   /** The node that the pod is on, as far as it is known. */
@@ -68,14 +68,15 @@ export interface BackendFacts {
 
 /** Without a port, each that the address has. */
 export function destinations(stand: Standpoint, ip: string, door: Partial<Door>): DestinationFacts[] {
-  const routes = [...stand.routes.all()].filter(route => route.ip === ip && isUsed(stand.routes, route))
+  const table = routesOf(stand.view, ip, door.port)
+  const routes = [...table.all()].filter(route => route.ip === ip && isUsed(table, route))
   if (routes.length > 0) {
     const meant = routes.filter(route => fits(route, door))
     return meant.length > 0 ? meant.map(route => routed(stand, ip, route)) : [unknownPort(ip, door, routes)]
   }
   const end = endAt(stand.view, ip)
   if (end.is === 'node' && door.port !== undefined) {
-    const nodePort = stand.routes.find(anyAddress[familyOf(ip)], door.protocol ?? 'TCP', door.port)
+    const nodePort = table.find(anyAddress[familyOf(ip)], door.protocol ?? 'TCP', door.port)
     if (nodePort !== undefined) return [routed(stand, ip, nodePort)]
   }
   const doors = door.port === undefined ? doorsOf(stand, ip, end.pod) : [doorFrom(door, door.port)]

@@ -1,5 +1,5 @@
 /** What becomes of a request to a host of an Ingress: the rule that counts, and whether its service has somebody to answer it. */
-import { keyOf } from '../../cluster/objects.ts'
+import { hostPort } from '../../corefile/addresses.ts'
 import type { IngressAnswer, IngressRoute } from '../ingress/route.ts'
 import type { Standpoint } from './destination.ts'
 import type { Explanation } from './explain.ts'
@@ -12,7 +12,7 @@ export interface IngressFacts {
 
 export interface IngressRouteFacts extends Pick<IngressRoute, 'ingress' | 'decides' | 'findings' | 'why' | 'backend'> {
   readonly class: string
-  /** A secret's name; undefined for plain HTTP, or where none is named. */
+  /** Undefined for a backend that is no service. */
   readonly service: string | undefined
   /** What a controller sends requests to: it goes to endpoints directly, past kube-proxy. */
   readonly endpoints: readonly string[]
@@ -33,32 +33,20 @@ export function ingressFacts(stand: Standpoint, { routes, why }: IngressAnswer):
   return { routes: facts, judgement: { verdict: 'reachable', why } }
 }
 
-function routeFacts({ view, routes }: Standpoint, route: IngressRoute): IngressRouteFacts {
+function routeFacts({ view }: Standpoint, route: IngressRoute): IngressRouteFacts {
   const { ingress, decides, findings, why, backend, service, servicePort } = route
-  const common = {
-    ingress,
-    decides,
-    findings,
-    why,
-    backend,
-    class: route.class.name,
-    service: service && keyOf(service),
-  }
-  if (backend.resource !== undefined) return { ...common, endpoints: [], lack: undefined }
-  if (service === undefined) return { ...common, endpoints: [], lack: `there is no service ${backend.service}` }
+  const common = { ingress, decides, findings, why, backend, class: route.class.name }
+  if (backend.resource !== undefined) return { ...common, service: undefined, endpoints: [], lack: undefined }
+  const key = `${ingress.split('/')[0]}/${backend.service}`
+  if (service === undefined) return { ...common, service: key, endpoints: [], lack: `there is no service ${key}` }
   if (servicePort === undefined)
-    return { ...common, endpoints: [], lack: `service ${keyOf(service)} has no port ${backend.port}` }
-  const compiled = routes.service(keyOf(service))
-  const destination = Array.isArray(compiled)
-    ? compiled.find(({ portName }) => portName === servicePort.name)
-    : undefined
-  const endpoints =
-    destination?.backends
-      .filter(({ ready }: { ready: boolean }) => ready)
-      .map(({ address }: { address: string }) => address) ?? []
-  const lack =
-    endpoints.length > 0 || service.type === 'ExternalName' || service.headless
-      ? undefined
-      : endpointLack(view, service)
-  return { ...common, endpoints, lack }
+    return { ...common, service: key, endpoints: [], lack: `service ${key} has no port ${backend.port}` }
+  const { name, protocol } = servicePort
+  const endpoints = view.slices(key).flatMap(slice => {
+    const port = slice.ports.find(own => own.name === name && own.protocol === protocol)?.port
+    const ready = port === undefined ? [] : slice.endpoints.filter(endpoint => endpoint.ready)
+    return ready.map(({ addresses }) => hostPort(addresses[0]!, port!))
+  })
+  const lack = endpoints.length > 0 || service.type === 'ExternalName' ? undefined : endpointLack(view, service)
+  return { ...common, service: key, endpoints, lack }
 }

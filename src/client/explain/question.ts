@@ -6,7 +6,6 @@ import { PortolanError } from '../../errors.ts'
 import { type ResolvConf, resolvConfText } from '../../net/resolv-conf.ts'
 import type { Random } from '../../observe/clock.ts'
 import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
-import type { Routes } from '../../routes/table.ts'
 import { type IngressRequest, parseIngressUrl } from '../ingress/route.ts'
 import { podResolvConf } from '../pod-resolv-conf.ts'
 import { NetworkPolicies } from '../policy/verdict.ts'
@@ -18,7 +17,6 @@ import type { Names } from './names.ts'
 
 export interface KnownCluster {
   readonly view: ClusterView
-  readonly routes: Routes
   readonly names: Names
   /** Kinds that could not be read, and why: part of a sentence. */
   readonly lacking: ReadonlyMap<Kind, string>
@@ -50,14 +48,14 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
   const flags = renderOptionsOf(said)
   return {
     async answer(cluster) {
-      const { view, routes, names, random, lacking } = cluster
+      const { view, names, random, lacking } = cluster
       const pod = podOf(view, from)
       const clusterDns = clusterDnsOf(view, said)
       const resolver = resolverOf(pod, clusterDns, names, said)
       const config = resolverConfig(resolvConfText(resolver.conf), libc)
       const node = nodeOf(view, pod)
       const asker = {
-        ...{ view, routes, names, random, pod, node, flags, config, libc },
+        ...{ view, names, random, pod, node, flags, config, libc },
         clusterDns: clusterDns.addresses,
         policies: new NetworkPolicies(view),
         secrets: !lacking.has('Secret'),
