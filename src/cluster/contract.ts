@@ -56,7 +56,7 @@ export interface SharedCluster {
   readonly synced: Promise<void>
   /**
    * Has another kind followed too, until that is ended; a kind that is followed anyway stays. Nobody else becomes unready by it: where it
-   * cannot be read, only who asked for it lacks it. For one at a time.
+   * cannot be read, only those who asked for it lack it. It ends with the last of them.
    */
   include(kind: Kind): Inclusion
 }

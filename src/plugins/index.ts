@@ -8,6 +8,7 @@ import { definition as bufsize } from './bufsize/index.ts'
 import { definition as cache } from './cache/index.ts'
 import { definition as debug } from './debug/index.ts'
 import { definition as errors } from './errors/index.ts'
+import { definition as explain } from './explain/index.ts'
 import { definition as forward } from './forward/index.ts'
 import { definition as health } from './health/index.ts'
 import { definition as hosts } from './hosts/index.ts'
@@ -34,6 +35,7 @@ export const plugins: readonly PluginDefinition[] = [
   health,
   prometheus,
   routes,
+  explain,
   errors,
   log,
   loadbalance,

@@ -45,7 +45,7 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
     )
   const from = podKey(said)
   const libc = libcOf(said)
-  const flags = renderOptionsOf(said)
+  const { node: _, ...flags } = renderOptionsOf(said, undefined)
   return {
     async answer(cluster) {
       const { view, names, random, lacking } = cluster

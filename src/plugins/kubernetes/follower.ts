@@ -18,7 +18,7 @@ export class ClusterFollower implements SharedCluster {
   readonly state: ClusterState
   readonly synced: Promise<void>
   readonly #source: SourceOf
-  readonly #included = new Set<IncludedKind>()
+  readonly #included = new Map<Kind, { readonly kind: IncludedKind; holders: number }>()
   readonly #abort = new AbortController()
   #status: () => readonly KindStatus[] = () => []
   #following: Promise<void> | undefined
@@ -48,15 +48,27 @@ export class ClusterFollower implements SharedCluster {
 
   include(kind: Kind): Inclusion {
     if (this.kinds.includes(kind)) return alreadyThere(this.synced)
-    const included = new IncludedKind({
+    const entry = this.#included.get(kind) ?? { kind: this.#includedKind(kind), holders: 0 }
+    this.#included.set(kind, entry)
+    entry.holders++
+    let held = true
+    const end = () => {
+      if (!held) return
+      held = false
+      if (--entry.holders > 0) return
+      this.#included.delete(kind)
+      entry.kind.end()
+    }
+    return { synced: entry.kind.synced, status: () => entry.kind.status(), end }
+  }
+
+  #includedKind(kind: Kind): IncludedKind {
+    return new IncludedKind({
       kind,
       into: this.state,
       source: () => this.#source([kind], true),
       closed: this.#abort.signal,
-      onEnd: ended => this.#included.delete(ended),
     })
-    this.#included.add(included)
-    return included
   }
 
   /** How well each kind is followed that names need; nothing where the source cannot fall behind. */
@@ -66,7 +78,7 @@ export class ClusterFollower implements SharedCluster {
 
   /** The same of kinds that were included. */
   statusOfIncluded(): readonly KindStatus[] {
-    return [...this.#included].flatMap(inclusion => inclusion.status() ?? [])
+    return [...this.#included.values()].flatMap(({ kind }) => kind.status() ?? [])
   }
 
   /** Aborts when it is closed. */
@@ -82,13 +94,16 @@ export class ClusterFollower implements SharedCluster {
 /** The follower that a directive needs; the same for directives that say the same of their source. */
 export function clusterFollower(options: KubernetesOptions, context: SetupContext): ClusterFollower {
   const exported = context.resources.share('clusters that are followed', () => new FollowMetrics(context.metrics))
+  // Whoever explains wants to know more of every object; then it is another cluster than one that is only named.
+  const detail = context.block.directives.some(({ name }) => name === 'explain')
+  const key = detail ? `${clusterKey(options)} in detail` : clusterKey(options)
   const create = () => {
     const source: SourceOf = async (kinds, extra) => {
       if (context.clusters) return context.clusters(kinds)
-      if (options.manifests !== undefined) return manifests(options, options.manifests, context)
-      return apiserver(options, kinds, extra, context)
+      if (options.manifests !== undefined) return manifests(options, options.manifests, { kinds, detail }, context)
+      return apiserver(options, { kinds, extra, detail }, context)
     }
-    const follower = new ClusterFollower(kindsOf(options), source, clusterKey(options))
+    const follower = new ClusterFollower(kindsOf(options), source, key)
     follower.closed.addEventListener(
       'abort',
       exported.add(() => [...follower.status(), ...follower.statusOfIncluded()]),
@@ -96,7 +111,7 @@ export function clusterFollower(options: KubernetesOptions, context: SetupContex
     )
     return follower
   }
-  return context.resources.share(`cluster ${clusterKey(options)}`, create)
+  return context.resources.share(`cluster ${key}`, create)
 }
 
 /** What a directive says of its source, as text. */
@@ -114,9 +129,14 @@ function kindsOf({ manifests, noEndpoints, pods }: KubernetesOptions): Kind[] {
   return kinds
 }
 
-async function manifests(options: KubernetesOptions, path: string, { clock, log }: SetupContext): Promise<Source> {
+async function manifests(
+  options: KubernetesOptions,
+  path: string,
+  wanted: { readonly kinds: readonly Kind[]; readonly detail: boolean },
+  { clock, log }: SetupContext,
+): Promise<Source> {
   const { manifestsSource } = await import('../../sources/manifests/index.ts')
-  return manifestsSource({ path, ...rangesOf(options), clock, log })
+  return manifestsSource({ path, ...wanted, ...rangesOf(options), clock, log })
 }
 
 function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
@@ -125,8 +145,7 @@ function rangesOf({ serviceRange, podRange }: KubernetesOptions) {
 
 async function apiserver(
   options: KubernetesOptions,
-  kinds: readonly Kind[],
-  extra: boolean,
+  { kinds, extra, detail }: { readonly kinds: readonly Kind[]; readonly extra: boolean; readonly detail: boolean },
   { clock, random, log, metrics }: SetupContext,
 ): Promise<Source> {
   // Loaded only where it is needed: the client library costs memory and time.
@@ -134,6 +153,7 @@ async function apiserver(
   return apiserverSource({
     ...followedBy(options, kinds),
     ...limitsOf(options),
+    detail,
     // What names do not need may be forbidden for good: that is worth a line, not one a minute.
     ...(extra && { quietMs: Number.POSITIVE_INFINITY }),
     clock,

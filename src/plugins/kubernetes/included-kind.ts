@@ -9,7 +9,6 @@ export interface IncludedKindOptions {
   readonly source: () => Promise<Source>
   /** Aborts when the cluster is no longer followed. */
   readonly closed: AbortSignal
-  readonly onEnd: (included: IncludedKind) => void
 }
 
 export class IncludedKind implements Inclusion {
@@ -30,10 +29,9 @@ export class IncludedKind implements Inclusion {
   }
 
   end(): void {
-    const { kind, into, closed, onEnd } = this.#options
+    const { kind, into, closed } = this.#options
     if (this.#stop.signal.aborted) return
     this.#stop.abort()
-    onEnd(this)
     // A replacement without a page leaves nothing of it.
     if (!closed.aborted) void into.replace(kind).done()
   }
