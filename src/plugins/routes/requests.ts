@@ -6,7 +6,7 @@ import type { HttpHandler } from '../../net/http-hub.ts'
 import { list } from '../../routes/facts/list.ts'
 import { lookup } from '../../routes/facts/lookup.ts'
 import { type Question, questionError, type Said } from '../../routes/facts/question.ts'
-import { rules } from '../../routes/facts/rules.ts'
+import { type Rules, rules } from '../../routes/facts/rules.ts'
 import type { ServedRoutes } from './served-routes.ts'
 
 /** What the Corefile says in the place of parameters that a request leaves out, by name. */
@@ -19,22 +19,46 @@ const known = [
 
 /** The handlers by path. */
 export function handlers(served: ServedRoutes, defaults: Defaults): Record<string, HttpHandler> {
-  const facts = (questionOf: (asked: Asked) => Question<unknown>) =>
-    handler(served, (request, response) => {
-      const question = questionOf(new Asked(request, defaults))
-      send(response, 200, 'application/json', `${JSON.stringify(question.answer(served))}\n`)
-    })
   return {
-    '/routes': facts(list),
-    '/routes/lookup': facts(asked => lookup(asked.text('address'), asked)),
-    '/routes/render': handler(served, (request, response) => {
+    '/routes': handler(served, inTurn(served, defaults, list, sendFacts)),
+    '/routes/lookup': handler(served, (request, response) => {
       const asked = new Asked(request, defaults)
-      const { text, lack } = rules(asked.text('form'), asked).answer(served)
-      if (lack !== undefined) response.setHeader('portolan-lack', headerText(lack))
-      send(response, 200, 'text/plain; charset=utf-8', text)
+      sendFacts(response, lookup(asked.text('address'), asked).answer(served))
     }),
+    '/routes/render': handler(
+      served,
+      inTurn(served, defaults, asked => rules(asked.text('form'), asked), sendRules),
+    ),
     '/routes/changes': handler(served, (request, response) => changes(served, request, response)),
   }
+}
+
+type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** For what takes long in a large cluster. */
+function inTurn<Facts>(
+  served: ServedRoutes,
+  defaults: Defaults,
+  questionOf: (asked: Asked) => Question<Facts>,
+  answer: (response: ServerResponse, facts: Facts) => void,
+): Answering {
+  return (request, response) => {
+    const question = questionOf(new Asked(request, defaults))
+    if (served.turns.full) return later(response, 'too many ask for everything at once')
+    return served.turns.take(() => {
+      // Who asked may have left meanwhile.
+      if (!response.destroyed) answer(response, question.answer(served))
+    })
+  }
+}
+
+function sendFacts(response: ServerResponse, facts: unknown): void {
+  send(response, 200, 'application/json', `${JSON.stringify(facts)}\n`)
+}
+
+function sendRules(response: ServerResponse, { text, lack }: Rules): void {
+  if (lack !== undefined) response.setHeader('portolan-lack', headerText(lack))
+  send(response, 200, 'text/plain; charset=utf-8', text)
 }
 
 /** The parameters of a request, with the Corefile's in the place of those that it leaves out. */
@@ -61,18 +85,15 @@ class Asked implements Said {
   }
 }
 
-function handler(
-  served: ServedRoutes,
-  answer: (request: IncomingMessage, response: ServerResponse) => void,
-): HttpHandler {
-  return (request, response) => {
+function handler(served: ServedRoutes, answer: Answering): HttpHandler {
+  return async (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
       return refuse(response, 405, 'PORTOLAN_ROUTES_METHOD', `${request.method} changes nothing here: use GET`)
     }
     if (!served.known) return later(response, 'the cluster is not yet known in full: ask again in a second')
     try {
-      answer(request, response)
+      await answer(request, response)
     } catch (error) {
       if (!(error instanceof PortolanError)) throw error
       refuse(response, statusOf(error), error.code, error.message)

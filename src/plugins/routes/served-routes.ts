@@ -11,15 +11,21 @@ import type { Freshness } from '../../plugin/plugin.ts'
 import type { KnownCluster } from '../../routes/facts/cluster.ts'
 import { RouteTable } from '../../routes/table.ts'
 import { ChangeStreams } from './change-streams.ts'
+import { Turns } from './turns.ts'
 
 /** Compiled in one stretch, which takes some 5 ms; then the event loop goes round. */
 const SLICE_SIZE = 100
+
+/** That many may ask for a list or for rules at a time. */
+const MOST_WAITING = 8
 
 export class ServedRoutes implements KnownCluster {
   readonly state: LiveView
   readonly table = new RouteTable()
   readonly pods: boolean
   readonly streams: ChangeStreams
+  /** For answers that take long. */
+  readonly turns: Turns
   readonly #nodes: Inclusion
   readonly #slices: Inclusion
   #compiled = false
@@ -30,6 +36,7 @@ export class ServedRoutes implements KnownCluster {
     this.state = cluster.state
     this.pods = cluster.kinds.includes('Pod')
     this.streams = new ChangeStreams(this.table, context)
+    this.turns = new Turns(context.clock, MOST_WAITING)
     this.#nodes = cluster.include('Node')
     this.#slices = cluster.include('EndpointSlice')
     void Promise.all([cluster.synced, this.#slices.synced]).then(() => this.#compile())
