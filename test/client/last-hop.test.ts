@@ -61,7 +61,6 @@ t.test('last hop: flannel', async t => {
     kind: 'route',
     via: '172.18.0.2',
     evidence: evidence('host-gw'),
-    caveats: [],
     why: "flannel's host-gw: a route by way of node n2 at 172.18.0.2, unchanged on the wire",
   })
   t.match(hop({ annotations: flannel('vxlan') }), {
@@ -78,7 +77,6 @@ t.test('last hop: flannel', async t => {
   ] as const) {
     t.match(hop({ annotations: flannel(type) }), {
       kind: 'tunnel',
-      caveats: [],
       why: `flannel's ${name} tunnel to node n2 at 172.18.0.2`,
     })
   }
@@ -91,6 +89,16 @@ t.test('last hop: flannel', async t => {
     via: '',
     why: "flannel's host-gw: a route by way of node n2, unchanged on the wire",
   })
+})
+
+t.test('last hop: nothing is added where nothing is open', async t => {
+  const calico = { 'projectcalico.org/IPv4Address': '172.18.0.2/24' }
+  const encrypted = { annotations: { ...calico, 'projectcalico.org/WireguardPublicKey': 'k' } }
+  t.same(hop({ annotations: flannel('host-gw') }).caveats, [])
+  t.same(hop({ annotations: flannel('udp') }).caveats, [])
+  t.same(hop({ annotations: calico }, { annotations: calico }).caveats, [])
+  t.same(hop(encrypted, encrypted).caveats, [])
+  t.equal(hop({ annotations: flannel('vxlan') }).caveats.length, 1)
 })
 
 t.test('last hop: an address outside of its node is found by no route', async t => {
@@ -110,7 +118,6 @@ t.test('last hop: Calico', async t => {
     kind: 'route',
     via: '172.18.0.2',
     evidence: ['Node n2: projectcalico.org/IPv4Address=172.18.0.2/24'],
-    caveats: [],
     why: "Calico's BGP: a route by way of node n2 at 172.18.0.2, unchanged on the wire",
   })
   for (const [name, annotation] of [
@@ -133,7 +140,6 @@ t.test('last hop: Calico', async t => {
   t.match(hop(there, calico('172.18.0.1/24', encrypted)), {
     kind: 'tunnel',
     why: "Calico's WireGuard tunnel to node n2 at 172.18.0.2",
-    caveats: [],
   })
   t.match(hop(there, near), { why: "Calico's VXLAN tunnel to node n2 at 172.18.0.2" }, 'one node alone cannot')
   const six = { annotations: { 'projectcalico.org/IPv6VXLANTunnelAddr': 'fd00:244:2::1' } }

@@ -50,7 +50,6 @@ t.test('ingress: from a URL to the port of a service', async t => {
     service: { name: 'api' },
     servicePort: { port: 8080 },
     certificate: { secret: 'shop/cert', present: true },
-    findings: [],
   })
   t.equal(routes[0]!.findings.length, 0)
   t.equal(
@@ -124,11 +123,8 @@ t.test('ingress: each class for itself', async t => {
     'shop/rest',
     '{ ingressClassName: traefik, defaultBackend: { service: { name: web, port: { number: 80 } } } }',
   )
-  t.match(
-    answer('http://x.example/', [rest, outer, other]).routes,
-    [{ ingress: 'shop/outer' }],
-    'a host counts more than none',
-  )
+  const ingresses = answer('http://x.example/', [rest, outer, other]).routes.map(({ ingress }) => ingress)
+  t.same(ingresses, ['shop/outer'], 'a host counts more than none')
 })
 
 t.test('ingress: why nothing leads there', async t => {
@@ -157,9 +153,8 @@ t.test('ingress: certificates', async t => {
   t.same(faults(url, withTls('[{ hosts: [shop.example], secretName: cert }]')), [
     'there is no secret shop/cert of type kubernetes.io/tls, which shop/shop names',
   ])
-  t.match(answer(url, [withTls('[{ secretName: cert }]')], false).routes, [
-    { certificate: { secret: 'shop/cert', present: undefined, findings: [] } },
-  ])
+  const [unknown] = answer(url, [withTls('[{ secretName: cert }]')], false).routes
+  t.same(unknown?.certificate, { secret: 'shop/cert', present: undefined, findings: [] })
   t.match(answer(url, [withTls("[{ hosts: ['*.example'], secretName: cert }]"), cert]).routes, [
     { certificate: { present: true } },
   ])
