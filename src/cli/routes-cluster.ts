@@ -27,7 +27,14 @@ const patienceMs = 60_000
 
 /** Reads the cluster in full. `pods` says whether pods are needed too. */
 export async function readCluster(given: Arguments, shell: Shell, pods: boolean): Promise<RoutesCluster> {
-  const kinds: Kind[] = ['Service', 'EndpointSlice', 'Node', ...(pods ? (['Pod'] as const) : [])]
+  const state = await readState(given, shell, ['Service', 'EndpointSlice', 'Node', ...(pods ? (['Pod'] as const) : [])])
+  const table = new RouteTable()
+  table.rebuild(state)
+  return { state, table, node: nodeOf(given.text('node'), state) }
+}
+
+/** Reads all objects of these kinds. */
+export async function readState(given: Arguments, shell: Shell, kinds: readonly Kind[]): Promise<ClusterState> {
   const state = new ClusterState({ kinds })
   const stop = new AbortController()
   const failed = Promise.withResolvers<never>()
@@ -41,9 +48,7 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
     late.cancel()
     stop.abort()
   }
-  const table = new RouteTable()
-  table.rebuild(state)
-  return { state, table, node: nodeOf(given.text('node'), state) }
+  return state
 }
 
 async function sourceOf(
