@@ -23,7 +23,7 @@ export async function perform(walk: Walk, options: StubOptions): Promise<Result>
   try {
     for (let turn = walk.next(); ; ) {
       if (turn.done) return turn.value
-      for (const query of turn.value.send) wire.send(query)
+      for (const query of turn.value.send) await wire.send(query)
       turn = walk.next(await wire.next(turn.value.deadline))
     }
   } finally {
@@ -50,12 +50,15 @@ class Wire {
     this.#started = options.clock.monotonic()
   }
 
-  send(query: Query): void {
+  /** Resolves when the query is on its way, so that one that is sent later does not overtake it. */
+  async send(query: Query): Promise<void> {
     const { socket, sent } = this.#channelOf(query)
     let id = this.#id()
     while (sent.has(id)) id = this.#id()
     sent.set(id, query)
     socket.send(queryOctets(query, id))
+    // Connections are left to their time: nothing overtakes a query there, and a server may let them wait for long.
+    if (query.transport === 'udp') await socket.opened
   }
 
   /** What happened next, or that nothing did. */

@@ -155,14 +155,16 @@ function trimPod(json: Fields): Pod {
 
 const dnsPolicies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] as const
 
+/** A policy of a later API is taken for the usual one, as the kubelet takes it. */
 function trimPodDns(spec: Fields): PodDns {
   const config = spec.child('dnsConfig')
   const options = config.children('options').map(option => {
     const [name, value] = [option.text('name', ''), option.text('value', '')]
     return intern(value === '' ? name : `${name}:${value}`)
   })
+  const policy = spec.text('dnsPolicy')
   const dns: PodDns = {
-    policy: spec.oneOf('dnsPolicy', dnsPolicies, 'ClusterFirst'),
+    policy: dnsPolicies.find(known => known === policy) ?? 'ClusterFirst',
     nameservers: config.texts('nameservers').map(intern),
     searches: config.texts('searches').map(intern),
     options,

@@ -4,6 +4,8 @@ import { connect, isIPv6 } from 'node:net'
 import { framed, MessageStream } from './message-stream.ts'
 
 export interface QuerySocket {
+  /** Resolves once it is open, lost or closed. */
+  readonly opened: Promise<void>
   /** Sends at once, or as soon as it can; does nothing once the socket is lost. */
   send(message: Buffer): void
   /** Neither of the functions is called after this. */
@@ -20,10 +22,12 @@ export interface QuerySocketEvents {
 export function udpQuerySocket(host: string, port: number, { message, lost }: QuerySocketEvents): QuerySocket {
   const socket = createSocket(isIPv6(host.replace(/%.*/, '')) ? 'udp6' : 'udp4')
   const waiting: Buffer[] = []
+  const { promise: opened, resolve } = Promise.withResolvers<void>()
   let state: 'connecting' | 'open' | 'closed' = 'connecting'
   const close = () => {
     if (state !== 'closed') socket.close()
     state = 'closed'
+    resolve()
   }
   const fail = (error: Error) => {
     if (state === 'closed') return
@@ -39,8 +43,10 @@ export function udpQuerySocket(host: string, port: number, { message, lost }: Qu
     if (state === 'closed') return
     state = 'open'
     for (const octets of waiting) socket.send(octets)
+    resolve()
   })
   return {
+    opened,
     send(octets) {
       if (state === 'open') socket.send(octets)
       else if (state === 'connecting') waiting.push(octets)
@@ -53,16 +59,22 @@ export function udpQuerySocket(host: string, port: number, { message, lost }: Qu
 export function tcpQuerySocket(host: string, port: number, { message, lost }: QuerySocketEvents): QuerySocket {
   const socket = connect(port, host)
   const stream = new MessageStream()
+  const { promise: opened, resolve } = Promise.withResolvers<void>()
   let connected = false
   let closed = false
-  const fail = (error: Error) => {
-    if (closed) return
+  const close = () => {
     closed = true
     socket.destroy()
+    resolve()
+  }
+  const fail = (error: Error) => {
+    if (closed) return
+    close()
     lost(connected ? 'closed' : 'refused', error)
   }
   socket.once('connect', () => {
     connected = true
+    resolve()
   })
   socket.on('data', (chunk: Buffer) => {
     for (const octets of stream.push(chunk)) if (!closed) message(octets)
@@ -70,12 +82,10 @@ export function tcpQuerySocket(host: string, port: number, { message, lost }: Qu
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('it closed the connection without a reply')))
   return {
+    opened,
     send(octets) {
       if (!closed) socket.write(framed(octets))
     },
-    close() {
-      closed = true
-      socket.destroy()
-    },
+    close,
   }
 }

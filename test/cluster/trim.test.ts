@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Kind, NO_HINTS, USUAL_TRAFFIC } from '../../src/cluster/objects.ts'
+import { type Kind, NO_HINTS, USUAL_DNS, USUAL_TRAFFIC } from '../../src/cluster/objects.ts'
 import { describe, trim } from '../../src/cluster/trim.ts'
 
 const metadata = { name: 'web', namespace: 'shop' }
@@ -227,6 +227,31 @@ t.test('trim: a pod keeps its addresses, phase and node', async t => {
     terminating: true,
     podIPs: [],
     phase: 'Pending',
+  })
+})
+
+t.test('trim: what a pod wants of DNS is one object for all pods that want the same', async t => {
+  const dnsOf = (spec: object) => trim('Pod', { metadata, spec }).object?.dns
+  t.equal(dnsOf({}), USUAL_DNS)
+  t.equal(dnsOf({ dnsPolicy: 'ClusterFirst', dnsConfig: { options: [] } }), USUAL_DNS)
+  t.equal(dnsOf({ dnsPolicy: 'Later' }), USUAL_DNS, 'of a later API')
+  const own = {
+    dnsPolicy: 'None',
+    dnsConfig: {
+      nameservers: ['192.0.2.9'],
+      searches: ['a.test'],
+      options: [{ name: 'ndots', value: '2' }, { name: 'edns0' }],
+    },
+  }
+  t.strictSame(dnsOf(own), {
+    policy: 'None',
+    nameservers: ['192.0.2.9'],
+    searches: ['a.test'],
+    options: ['ndots:2', 'edns0'],
+  })
+  t.equal(dnsOf(own), dnsOf(structuredClone(own)))
+  t.match(trim('Pod', { metadata, spec: { dnsConfig: { searches: 'a.test' } } }).problem, {
+    message: /^spec\.dnsConfig\.searches/,
   })
 })
 

@@ -10,14 +10,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { rehearse, walkOf } from '../../../src/client/rehearsal.ts'
 import { type Libc, resolverConfig } from '../../../src/client/resolver-config.ts'
-import type { Exchange, Query, Result } from '../../../src/client/walk.ts'
+import type { AddressType, Result } from '../../../src/client/walk.ts'
 import { exitOnSignals } from '../background.ts'
 import { inNamespace, isInside, run } from '../routes/namespace.ts'
 import { Tally } from '../tally.ts'
 import { Capture, type Captured } from './capture.ts'
 import { type Case, cases } from './cases.ts'
-import { glibcLookup, type Lookup, look, muslLookup } from './programs.ts'
-import { actionFor, reactionTo, type Script } from './script.ts'
+import { glibcLookup, type Lookup, muslLookup, stubLookup, typesOf } from './programs.ts'
+import { type Action, actionFor, reactionTo } from './script.ts'
 import { scriptedServer } from './scripted-server.ts'
 
 const usage = `usage: npm run test:resolver -- [options]
@@ -76,10 +76,13 @@ async function testAll(): Promise<number> {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const tally = new Tally(line => (given.verbose || line.startsWith('not ok') ? say(line) : undefined))
   let skipped = 0
-  for (const [name, lookup] of [
+  const lookups: readonly (readonly ['glibc' | 'musl', Lookup | string])[] = [
     ['glibc', glibcLookup()],
     ['musl', muslLookup(folder)],
-  ] as const) {
+    ['glibc', stubLookup('glibc')],
+    ['musl', stubLookup('musl')],
+  ]
+  for (const [name, lookup] of lookups) {
     if ((given.libc ?? name) !== name) continue
     if (typeof lookup !== 'string') await compare(lookup, name, folder, tally)
     else {
@@ -144,7 +147,7 @@ async function differences(
   const wrong = new Map<number, string>()
   for (const one of numbered) {
     const queries = sent.get(one.servers[0]!.replace(/\.\d+$/, '')) ?? []
-    const difference = differenceOf(lookup.libc, one, queries, outputs.get(one.number)!)
+    const difference = differenceOf(lookup, one, queries, outputs.get(one.number)!)
     if (difference !== undefined) wrong.set(one.number, difference)
   }
   return wrong
@@ -158,11 +161,11 @@ async function perform(lookup: Lookup, one: Numbered, folder: string): Promise<r
   }
   const { name, family, resolvConf, hostname = 'pod' } = one
   // Waited for here: the servers go when this function ends.
-  return await look(lookup, { name, family, resolvConf, hostname }, folder)
+  return await lookup.look({ name, family, resolvConf, hostname }, folder)
 }
 
 function differenceOf(
-  libc: Libc,
+  { libc, exact }: Lookup,
   one: Numbered,
   queries: readonly Captured[],
   output: readonly string[],
@@ -170,39 +173,41 @@ function differenceOf(
   const config = resolverConfig(one.resolvConf, libc, one.hostname ?? 'pod')
   // Where `rotate` begins is chance's: taken over from what was seen.
   const start = Math.max(0, config.servers.indexOf(queries[0]?.server ?? ''))
-  const types = { 0: ['A', 'AAAA'], 4: ['A'], 6: ['AAAA'] } as const
-  const walk = walkOf(libc, config, one.name, types[one.family], () => (start + 0.5) / config.servers.length)
-  const result = rehearse(walk, query => reactionOf(one.servers, one.script, query))
-  const exchanges = result.steps.flatMap(({ exchanges }) => exchanges)
+  const walk = walkOf(libc, config, one.name, typesOf[one.family], () => (start + 0.5) / config.servers.length)
+  const result = rehearse(walk, query => reactionTo(actionOf(one, query), query))
+  const sent = result.steps.flatMap(({ exchanges }) => exchanges.map(({ query }) => query))
   // On a connection that is refused nothing is sent.
-  const isSent = ({ query, end }: Exchange) => query.transport === 'udp' || end?.what !== 'refused'
-  const expected = lines(exchanges.filter(isSent).map(({ query }) => query))
-  const found = lines(queries.map(query => ({ ...query, socket: query.port })))
+  const isSeen = (query: Seen) => actionOf(one, query) !== 'absent' || (exact && query.transport === 'udp')
+  const seen = queries.map(query => ({ ...query, socket: query.port }))
+  const [expected, found] = [sent, seen].map(list => lines(list.filter(isSeen), exact)) as [string[], string[]]
   if (given.case !== undefined) say(`sent\n  ${found.join('\n  ')}\nwalk\n  ${expected.join('\n  ')}`)
   const first = [...found, undefined].findIndex((line, i) => line !== expected[i])
   if (first >= 0) return `query ${first + 1} is ${found[first] ?? 'not sent'}, expected ${expected[first] ?? 'none'}`
   return outcomeDifference(libc, result, output)
 }
 
-function reactionOf(servers: readonly string[], script: Script, query: Query) {
-  const server = servers.indexOf(query.server) + 1
-  return reactionTo(actionFor(script, { ...query, server }), query)
+type Seen = Omit<Captured, 'port'> & { readonly socket: number }
+
+function actionOf({ servers, script }: Numbered, query: Pick<Seen, 'name' | 'type' | 'transport' | 'server'>): Action {
+  // Nothing else is asked for.
+  const type = query.type as AddressType
+  return actionFor(script, { ...query, type, server: servers.indexOf(query.server) + 1 })
 }
 
 /** One line a query; ports are counted in the order in which they appear. */
-function lines(queries: readonly (Omit<Captured, 'port'> & { readonly socket: number })[]): string[] {
+function lines(queries: readonly Seen[], withPorts: boolean): string[] {
   const sockets: number[] = []
   return queries.map(({ server, transport, socket, name, type, edns, ad }) => {
     if (!sockets.includes(socket)) sockets.push(socket)
-    const flags = `${edns ? ' edns' : ''}${ad ? ' ad' : ''}`
-    return `${name} ${type} to ${server} ${transport} from port ${sockets.indexOf(socket) + 1}${flags}`
+    const port = withPorts ? ` from port ${sockets.indexOf(socket) + 1}` : ''
+    return `${name} ${type} to ${server} ${transport}${port}${edns ? ' edns' : ''}${ad ? ' ad' : ''}`
   })
 }
 
-/** Node does not tell two of glibc's errors apart. */
 function outcomeDifference(libc: Libc, { outcome, addresses }: Result, output: readonly string[]): string | undefined {
-  const said = libc === 'glibc' && (outcome === 'EAI_NONAME' || outcome === 'EAI_NODATA') ? 'ENOTFOUND' : outcome
-  const expected = (outcome === 'found' ? [...new Set(addresses)].toSorted() : [said]).join(' ')
-  const found = [...new Set(output)].toSorted().join(' ')
+  // These two are one and the same to most programs, and to Node.
+  const plain = (text: string) => (libc === 'glibc' && text === 'EAI_NODATA' ? 'EAI_NONAME' : text)
+  const expected = outcome === 'found' ? [...new Set(addresses)].toSorted().join(' ') : plain(outcome)
+  const found = [...new Set(output.map(plain))].toSorted().join(' ')
   return found === expected ? undefined : `the program got ${found}, expected ${expected}`
 }
