@@ -8,15 +8,22 @@ import { explanation, podOf } from '../client/explain/question.ts'
 import { explanationText } from '../client/explain/text.ts'
 import type { Kind } from '../cluster/objects.ts'
 import { messageOf, PortolanError } from '../errors.ts'
+import type { Said } from '../routes/facts/question.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { type Command, Exit } from './command.ts'
-import { offlineServer } from './offline-server.ts'
+import { askServer, fromJson } from './routes-answer.ts'
 import { readState } from './routes-cluster.ts'
 import { show } from './routes-output.ts'
 import type { Shell } from './shell.ts'
 
 const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
 const optional: readonly Kind[] = ['Node', 'NetworkPolicy', 'Ingress', 'IngressClass', 'Secret']
+
+/** What a server is told of the options. */
+const passed = [
+  ...['from', 'libc', 'cluster-dns', 'cluster-domain', 'node-resolv-conf'],
+  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses'],
+]
 
 export const explain: Command = {
   name: 'explain',
@@ -27,6 +34,7 @@ export const explain: Command = {
     from: { value: 'NAMESPACE/POD', help: 'the pod that asks' },
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
     kubeconfig: { value: 'FILE', help: 'the cluster that it leads to ($KUBECONFIG, ~/.kube/config)' },
+    server: { value: 'URL', help: 'the cluster of a running server with the plugin `explain`: it answers' },
     context: { value: 'NAME', help: 'of the kubeconfig (its current one)' },
     conf: { value: 'FILE', help: "the Corefile of the cluster's DNS server (as kubeadm writes it)" },
     libc: { value: 'NAME', help: "the pod's C library: glibc, musl, glibc-2.25 or musl-1.2.3 (glibc)" },
@@ -44,8 +52,13 @@ The exit code is 0 for what is reachable, 2 for a name that is not resolvable, 3
 policies deny, and 1 for anything else, such as a name that only another server can know.`,
   async run(given, shell) {
     if (given.has('env')) return showEnvironment(given, shell)
-    const question = explanation(given.words[0], saidBy(given))
+    const said = saidBy(given)
+    // What is wrong with the question is told before anybody is asked.
+    const question = explanation(given.words[0], said)
+    if (given.has('server')) return tell(await askedOf(given, said), given, shell)
     const { state, lacking } = await readState(given, shell, { kinds, optional, detail: true })
+    // It brings the whole server along, which those who ask a running one need not wait for.
+    const { offlineServer } = await import('./offline-server.ts')
     await using server = await offlineServer(given.text('conf'), state, shell)
     return tell(
       await question.answer({ view: state, names: server.names, lacking, random: shell.random }),
@@ -53,6 +66,15 @@ policies deny, and 1 for anything else, such as a name that only another server 
       shell,
     )
   },
+}
+
+/** What a running server says, whose own plugins and cluster count. */
+async function askedOf(given: Arguments, said: Said): Promise<Explained> {
+  if (given.has('conf')) throw usageError('-conf is the Corefile of another server: a running one has its own')
+  const parameters = passed.flatMap(name => (said.has(name) ? [[name, said.text(name) || 'true'] as const] : []))
+  return fromJson<Explained>(
+    await askServer(given, '/explain', { name: given.words[0], ...Object.fromEntries(parameters) }),
+  )
 }
 
 function tell(explained: Explained, given: Arguments, shell: Shell): number {
@@ -70,11 +92,11 @@ async function showEnvironment(given: Arguments, shell: Shell): Promise<number> 
 }
 
 /** A file goes to whoever answers as its content. */
-function saidBy(given: Arguments) {
+function saidBy(given: Arguments): Said {
   const file = given.text('resolv-conf')
   const content = file === undefined ? undefined : contentOf(file)
   return {
-    has: (name: string) => given.has(name),
+    has: (name: string) => (name === 'node-resolv-conf' ? content !== undefined : given.has(name)),
     text: (name: string) => (name === 'node-resolv-conf' ? content : given.text(name)),
   }
 }

@@ -28,15 +28,23 @@ export async function answer<Facts>(
   question: Question<Facts>,
   { path, words, read }: Served<Facts>,
 ): Promise<Facts> {
-  const server = given.text('server')
-  if (server === undefined) return question.answer(await readCluster(given, shell, question.pods))
+  if (!given.has('server')) return question.answer(await readCluster(given, shell, question.pods))
+  const said = parameters.flatMap(name => (given.has(name) ? [[name, given.text(name) || 'true'] as const] : []))
+  return read(await askServer(given, path, { ...words, ...Object.fromEntries(said) }))
+}
+
+/** Asks the server of `-server`. Rejects with what it says is wrong. */
+export async function askServer(
+  given: Arguments,
+  path: string,
+  parameters: Readonly<Record<string, string | undefined>>,
+): Promise<HttpReply> {
   for (const other of ['manifests', 'kubeconfig']) {
     if (given.has(other)) throw usageError(`-server and -${other} are two clusters: give one`)
   }
-  const url = urlOf(server, path)
-  for (const [name, word] of Object.entries(words)) if (word !== undefined) url.searchParams.set(name, word)
-  for (const name of parameters) if (given.has(name)) url.searchParams.set(name, given.text(name) || 'true')
-  return read(await ask(url))
+  const url = urlOf(given.text('server')!, path)
+  for (const [name, text] of Object.entries(parameters)) if (text !== undefined) url.searchParams.set(name, text)
+  return ask(url)
 }
 
 /** The facts that a server tells as JSON. */

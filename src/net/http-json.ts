@@ -35,7 +35,7 @@ export class Parameters {
 export function refusesMethod({ method }: IncomingMessage, response: ServerResponse): boolean {
   if (method === 'GET' || method === 'HEAD') return false
   response.setHeader('allow', 'GET, HEAD')
-  refuse(response, 405, 'PORTOLAN_METHOD', `${method} changes nothing here: use GET`)
+  refuse(response, 405, 'PORTOLAN_HTTP_METHOD', `${method} changes nothing here: use GET`)
   return true
 }
 

@@ -153,8 +153,13 @@ function lackOf({ view, names, pod }: Asker, name: string, { steps, outcome }: W
   const meanings = steps.map(step => ({ step, meaning: meaningOf(view, names.zones, step.name, 'A') }))
   const [zone = ''] = names.zones
   const wanted = new Set(candidatesOf(name.replace(/\.$/, '').toLowerCase(), pod.namespace, zone).map(([name]) => name))
+  const alias = steps
+    .flatMap(({ questions }) => questions.flatMap(({ records }) => records))
+    .findLast(({ type }) => type === 'CNAME')
   const close = meanings.find(({ meaning }) => meaning?.service !== undefined && meaning.lack !== undefined)
   const meant = close ?? meanings.find(({ step }) => wanted.has(step.name.toLowerCase()))
+  if (alias !== undefined && meant?.meaning?.lack === undefined)
+    return `${name} is an alias of ${alias.data}, which has no address`
   const said = meant?.meaning?.lack ?? meanings.find(({ meaning }) => meaning?.lack)?.meaning?.lack
   const [failed] = steps.flatMap(({ questions }) => questions.flatMap(({ why }) => why ?? []))
   return said ?? failed ?? `no name of the walk exists (${outcome})`

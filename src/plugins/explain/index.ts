@@ -1,5 +1,4 @@
 /** `explain`: tells over HTTP why a pod reaches a name, or why it does not, as this very server answers it. */
-import { namesOf } from '../../client/explain/names.ts'
 import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { readOptions } from '../../corefile/options.ts'
@@ -10,7 +9,6 @@ import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugi
 import { textFromKey } from '../../wire/name.ts'
 import { isReverse } from '../../zone/address.ts'
 import { ExplainedCluster } from './explained-cluster.ts'
-import { handler } from './request.ts'
 
 export const definition: PluginDefinition = {
   name: 'explain',
@@ -66,12 +64,10 @@ function explain(listen: HostPort, defaults: Defaults, context: SetupContext): F
       explained = resources.share(`explanations of ${cluster.key}`, () => new ExplainedCluster(cluster))
       const suffixes = [...(kubernetes?.footprint?.suffixes?.() ?? [])].filter(key => !isReverse(key))
       const zones = suffixes.sort((a, b) => a.length - b.length).map(key => textFromKey(key).replace(/\.$/, ''))
-      const names = namesOf(zones, true, query => server.ask(query))
-      claim = await http.claim(
-        hostPort(listen.host, listen.port),
-        { '/explain': handler(explained, names, random, defaults) },
-        'explain',
-      )
+      // A server that explains nothing need not load what it takes.
+      const { handler } = await import('./request.ts')
+      const answers = handler({ cluster: explained, zones, ask: query => server.ask(query), random, defaults })
+      claim = await http.claim(hostPort(listen.host, listen.port), { '/explain': answers }, 'explain')
     },
     async stop() {
       await claim?.release()

@@ -1,10 +1,11 @@
 /** `GET /explain`: reads the question, and answers with the facts of the explanation. */
-import type { Names } from '../../client/explain/names.ts'
+import { namesOf } from '../../client/explain/names.ts'
 import { explanation } from '../../client/explain/question.ts'
 import { PortolanError } from '../../errors.ts'
 import type { HttpHandler } from '../../net/http-hub.ts'
 import { type Defaults, Parameters, refuse, refuseForNow, refusesMethod, sendJson } from '../../net/http-json.ts'
 import type { Random } from '../../observe/clock.ts'
+import type { ServerControl } from '../../plugin/plugin.ts'
 import type { ExplainedCluster } from './explained-cluster.ts'
 
 /** The options of `portolan explain`; `name` is what it takes as a word. */
@@ -13,7 +14,17 @@ const known = [
   ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses'],
 ]
 
-export function handler(cluster: ExplainedCluster, names: Names, random: Random, defaults: Defaults): HttpHandler {
+export interface Explaining {
+  readonly cluster: ExplainedCluster
+  /** The zones of the cluster without their last dot. */
+  readonly zones: readonly string[]
+  readonly ask: ServerControl['ask']
+  readonly random: Random
+  readonly defaults: Defaults
+}
+
+export function handler({ cluster, zones, ask, random, defaults }: Explaining): HttpHandler {
+  const names = namesOf(zones, true, ask)
   return async (request, response) => {
     if (refusesMethod(request, response)) return
     const { view } = cluster

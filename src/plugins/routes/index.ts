@@ -4,10 +4,10 @@ import type { Directive } from '../../corefile/directive.ts'
 import { readOptions } from '../../corefile/options.ts'
 import { PortolanError } from '../../errors.ts'
 import type { HttpClaim } from '../../net/http-hub.ts'
+import type { Defaults } from '../../net/http-json.ts'
 import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
 import { parseRange } from '../../wire/range.ts'
 import { Occupants } from './occupants.ts'
-import type { Defaults } from './requests.ts'
 import type { ServedRoutes } from './served-routes.ts'
 
 export const definition: PluginDefinition = {
