@@ -154,7 +154,7 @@ function routed(stand: Standpoint, ip: string, route: Route): DestinationFacts {
     : []
   return {
     ...common,
-    ...judged(backends, `${addressText(ip, port, protocol)}`),
+    ...judged(backends, `service ${nameOf(destination)} at ${addressText(ip, port, protocol)}`),
     choice: `${kind === 'ClusterIP' ? 'internal' : 'external'}TrafficPolicy ${policy}, ${backends.length} of ${destination.backends.length} endpoints`,
     source,
     backends,

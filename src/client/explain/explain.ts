@@ -4,14 +4,14 @@
  */
 import { isIP } from 'node:net'
 import { keyOf } from '../../cluster/objects.ts'
-import { hint } from '../../corefile/nearest.ts'
 import type { Random } from '../../observe/clock.ts'
 import { type IngressRequest, ingressRoutes } from '../ingress/route.ts'
+import type { PodResolvConf } from '../pod-resolv-conf.ts'
 import type { Libc, ResolverConfig } from '../resolver-config.ts'
 import { type DestinationFacts, type Door, destinations, type Outcome, type Standpoint } from './destination.ts'
 import { type IngressFacts, ingressFacts } from './ingress-facts.ts'
-import { meaningOf } from './meaning.ts'
 import type { Names } from './names.ts'
+import { lackOf, meantFor } from './unresolved.ts'
 import { type Walked, walkedBy } from './walked.ts'
 
 /** What is asked: a name and perhaps a port, or the URL of an Ingress. */
@@ -24,7 +24,9 @@ export interface Question {
 
 export interface Asker extends Standpoint {
   readonly names: Names
-  /** What the pod's resolv.conf says, as its C library reads it. */
+  /** The pod's resolv.conf, and why it is so. */
+  readonly resolver: PodResolvConf
+  /** What its C library reads there. */
   readonly config: ResolverConfig
   readonly libc: Libc
   /** The addresses of the cluster's DNS server. */
@@ -58,14 +60,23 @@ export interface Explanation {
 export async function explain(asker: Asker, { name, door, request }: Question): Promise<Explanation> {
   const servers = asker.config.servers.filter(server => asker.clusterDns.includes(server))
   const dns = servers.flatMap(server => destinations(asker, server, { protocol: 'UDP', port: 53 }))
-  const walk = await walkedBy({ ...asker, servers: new Set(servers), ips: asker.pod.podIPs }, name)
+  const walker = {
+    ...asker,
+    servers: new Set(servers),
+    ips: asker.pod.podIPs,
+    meant: meantFor(asker, name) !== undefined,
+  }
+  const walk = await walkedBy(walker, name)
   const answer = request && ingressRoutes(asker.view, request, { secrets: asker.secrets })
   // A URL may be that of a service.
   const ingress = answer && answer.routes.length > 0 ? ingressFacts(asker, answer) : undefined
   const found = ingress ? [] : walk.addresses.flatMap(ip => destinations(asker, ip, door))
-  const notes = [...(answer && !ingress ? [answer.why] : []), ...notesOf(asker, name, walk)]
-  const facts = { dns, walk, destinations: found, ingress, notes }
-  return { ...verdictOf(asker, name, facts, servers), ...facts }
+  const facts = { dns, walk, destinations: found, ingress, notes: notesOf(asker, name, walk) }
+  const judgement = verdictOf(asker, name, facts, servers)
+  // Of a host that only Ingresses could have, it counts what these say.
+  const isHost =
+    answer !== undefined && ingress === undefined && walk.outcome !== 'found' && judgement.verdict !== 'denied'
+  return { ...(isHost ? { verdict: 'unknown', why: answer.why } : judgement), ...facts }
 }
 
 type Facts = Pick<Explanation, 'dns' | 'walk' | 'destinations' | 'ingress'>
@@ -81,9 +92,11 @@ function verdictOf(asker: Asker, name: string, facts: Facts, servers: readonly s
     if (dns.every(({ outcome }) => outcome === 'no endpoint'))
       return { verdict: 'not resolvable', why: `the DNS server has no endpoint: ${dns[0]!.why}` }
   }
-  if (walk.outcome === 'unknown') return unknownOrNot(asker, name, walk)
-  if (walk.outcome !== 'found') return { verdict: 'not resolvable', why: lackOf(asker, name, walk) }
-  return best(destinations)
+  if (walk.outcome === 'found') return best(destinations)
+  const lack = lackOf(asker, name, walk)
+  return lack === undefined
+    ? { verdict: 'unknown', why: `${name} leaves the cluster: ${walk.unknown}` }
+    : { verdict: 'not resolvable', why: lack }
 }
 
 const order: readonly Outcome[] = ['reachable', 'outside', 'denied', 'no endpoint']
@@ -94,75 +107,6 @@ function best(destinations: readonly DestinationFacts[]): Judgement {
   if (found === undefined) return { verdict: 'unknown', why: 'there is no address' }
   const { outcome, why } = found
   return { verdict: outcome === 'outside' ? 'unknown' : outcome, why }
-}
-
-/**
- * A walk that leaves the cluster ends there, as far as is known here. Where the name was meant for the cluster, that is where the reason
- * lies: no other server knows such a name.
- */
-function unknownOrNot(asker: Asker, name: string, walk: Walked): Judgement {
-  const last = walk.steps.at(-1)?.questions.at(-1)
-  const leaves = `${name} leaves the cluster: ${walk.unknown ?? last?.why}`
-  const meant = meantService(asker, name)
-  if (meant === undefined) return { verdict: 'unknown', why: leaves }
-  const foreign = asker.config.servers.every(server => !asker.clusterDns.includes(server))
-  // The name is there, and stands for one that is not of the cluster.
-  if (!foreign && meant.lack === undefined) return { verdict: 'unknown', why: leaves }
-  const why = foreign
-    ? `the pod does not ask the cluster's DNS server but ${asker.config.servers.join(', ')}, which do not know ${meant.name}: dnsPolicy ClusterFirst (or ClusterFirstWithHostNet on the node's network) would ask it`
-    : meant.lack!
-  return { verdict: 'not resolvable', why }
-}
-
-/** The name of the cluster that was meant, and what it lacks; undefined for a name that looks like one of the outside. */
-function meantService(
-  { view, names, pod }: Asker,
-  text: string,
-): { name: string; lack: string | undefined } | undefined {
-  const name = text.replace(/\.$/, '').toLowerCase()
-  const [zone = 'cluster.local'] = names.zones
-  const candidates = candidatesOf(name, pod.namespace, zone)
-  const namespaces = [...view.list('Namespace')].map(({ name }) => name)
-  for (const [candidate, namespace, service] of candidates) {
-    const lack = meaningOf(view, names.zones, candidate, 'A')?.lack
-    const isNear = namespaces.includes(namespace) || hint(namespace, namespaces) !== ''
-    const isKnown = [...view.list('Service')].some(other => other.name === service)
-    if (isNear || isKnown) return { name: candidate, lack }
-  }
-  return undefined
-}
-
-/** With one label its own namespace is meant, with two the last one; `NAME.NAMESPACE.svc` says it all. */
-function candidatesOf(name: string, own: string, zone: string): [name: string, namespace: string, service: string][] {
-  const labels = name.split('.')
-  if (labels.length === 1) return [[`${name}.${own}.svc.${zone}`, own, name]]
-  const bare = name.endsWith(`.svc.${zone}`)
-    ? labels.slice(0, -zone.split('.').length - 1)
-    : labels.at(-1) === 'svc'
-      ? labels.slice(0, -1)
-      : labels
-  const explicit = bare.length < labels.length
-  const [service = '', namespace = ''] = bare.slice(-2)
-  if (!explicit && bare.length > 2) return []
-  return [[`${bare.join('.')}.svc.${zone}`, namespace, service]]
-}
-
-/** What the name that was meant lacks; of the names that were asked, the one that came closest. */
-function lackOf({ view, names, pod }: Asker, name: string, { steps, outcome }: Walked): string {
-  if (steps.length === 0) return `${name} is no name that can be asked for (${outcome})`
-  const meanings = steps.map(step => ({ step, meaning: meaningOf(view, names.zones, step.name, 'A') }))
-  const [zone = ''] = names.zones
-  const wanted = new Set(candidatesOf(name.replace(/\.$/, '').toLowerCase(), pod.namespace, zone).map(([name]) => name))
-  const alias = steps
-    .flatMap(({ questions }) => questions.flatMap(({ records }) => records))
-    .findLast(({ type }) => type === 'CNAME')
-  const close = meanings.find(({ meaning }) => meaning?.service !== undefined && meaning.lack !== undefined)
-  const meant = close ?? meanings.find(({ step }) => wanted.has(step.name.toLowerCase()))
-  if (alias !== undefined && meant?.meaning?.lack === undefined)
-    return `${name} is an alias of ${alias.data}, which has no address`
-  const said = meant?.meaning?.lack ?? meanings.find(({ meaning }) => meaning?.lack)?.meaning?.lack
-  const [failed] = steps.flatMap(({ questions }) => questions.flatMap(({ why }) => why ?? []))
-  return said ?? failed ?? `no name of the walk exists (${outcome})`
 }
 
 /** Ends of public names that somebody may have a namespace of. */

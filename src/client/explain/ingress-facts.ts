@@ -38,9 +38,9 @@ function routeFacts({ view }: Standpoint, route: IngressRoute): IngressRouteFact
   const common = { ingress, decides, findings, why, backend, class: route.class.name }
   if (backend.resource !== undefined) return { ...common, service: undefined, endpoints: [], lack: undefined }
   const key = `${ingress.split('/')[0]}/${backend.service}`
-  if (service === undefined) return { ...common, service: key, endpoints: [], lack: `there is no service ${key}` }
-  if (servicePort === undefined)
-    return { ...common, service: key, endpoints: [], lack: `service ${key} has no port ${backend.port}` }
+  // That it is missing is a fault that was found already.
+  if (service === undefined || servicePort === undefined)
+    return { ...common, service: key, endpoints: [], lack: undefined }
   const { name, protocol } = servicePort
   const endpoints = view.slices(key).flatMap(slice => {
     const port = slice.ports.find(own => own.name === name && own.protocol === protocol)?.port

@@ -3,11 +3,11 @@ import type { ClusterView } from '../../cluster/contract.ts'
 import { type Kind, keyOf, type Node, type Pod } from '../../cluster/objects.ts'
 import { hint } from '../../corefile/nearest.ts'
 import { PortolanError } from '../../errors.ts'
-import { type ResolvConf, resolvConfText } from '../../net/resolv-conf.ts'
+import { resolvConfText } from '../../net/resolv-conf.ts'
 import type { Random } from '../../observe/clock.ts'
 import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
 import { type IngressRequest, parseIngressUrl } from '../ingress/route.ts'
-import { podResolvConf } from '../pod-resolv-conf.ts'
+import { type PodResolvConf, podResolvConf } from '../pod-resolv-conf.ts'
 import { NetworkPolicies } from '../policy/verdict.ts'
 import { type Libc, libcs, resolverConfig } from '../resolver-config.ts'
 import { adviceOf } from './advice.ts'
@@ -55,7 +55,7 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
       const config = resolverConfig(resolvConfText(resolver.conf), libc)
       const node = nodeOf(view, pod)
       const asker = {
-        ...{ view, names, random, pod, node, flags, config, libc },
+        ...{ view, names, random, pod, node, flags, resolver, config, libc },
         clusterDns: clusterDns.addresses,
         policies: new NetworkPolicies(view),
         secrets: !lacking.has('Secret'),
@@ -130,18 +130,12 @@ function clusterDnsOf(view: ClusterView, said: Said): ClusterDns {
   }
 }
 
-interface Resolver {
-  readonly conf: ResolvConf
-  readonly reason: string
-  readonly findings: readonly string[]
-}
-
 function resolverOf(
   { namespace, hostNetwork, dns }: Pod,
   { addresses }: ClusterDns,
   names: Names,
   said: Said,
-): Resolver {
+): PodResolvConf {
   return podResolvConf({
     ...{ namespace, hostNetwork, dns },
     nodeFile: said.text('node-resolv-conf'),

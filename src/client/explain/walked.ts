@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { ClusterView } from '../../cluster/contract.ts'
 import type { Random } from '../../observe/clock.ts'
 import { type Family, familyOf } from '../../wire/address.ts'
-import { rcodeName } from '../../wire/types.ts'
+import { Rcode, rcodeName } from '../../wire/types.ts'
 import { rehearsalOf, walkOf } from '../rehearsal.ts'
 import type { Libc, ResolverConfig } from '../resolver-config.ts'
 import type { AddressType, Outcome, Query } from '../walk.ts'
@@ -51,6 +51,8 @@ export interface Walker {
   /** The client's own addresses. */
   readonly ips: readonly string[]
   readonly random: Random
+  /** Whether the name is meant for the cluster: then what other servers would be asked for does not exist there. */
+  readonly meant: boolean
 }
 
 const types: readonly AddressType[] = ['A', 'AAAA']
@@ -71,6 +73,10 @@ export async function walkedBy(walker: Walker, name: string): Promise<Walked> {
       const facts = steps.get(query.name) ?? { name: query.name, search: searched(query.name, name), questions: [] }
       facts.questions.push(questionFacts(walker, query, answered))
       steps.set(query.name, facts)
+    }
+    if (typeof answered !== 'string' && answered.unasked && walker.meant) {
+      step = rehearsal.next(replyOf({ ...answered, rcode: Rcode.NXDOMAIN }, query.type))
+      continue
     }
     const unknown = typeof answered === 'string' ? answered : unknownOf(walker, answered, query)
     if (typeof answered === 'string' || unknown !== undefined)
@@ -102,15 +108,17 @@ async function ask({ names, servers, ips }: Walker, { name, type, server }: Quer
   return names.ask(name, type, ips.find(ip => familyOf(ip) === family) ?? ips[0] ?? '0.0.0.0')
 }
 
-function questionFacts({ view, names }: Walker, query: Query, answered: Answered | string): QuestionFacts {
+function questionFacts(walker: Walker, query: Query, answered: Answered | string): QuestionFacts {
   const { name, type, server } = query
   if (typeof answered === 'string')
     return { type, server, outcome: 'not asked', records: [], plugin: '', objects: [], why: answered }
-  const { records, plugin, error } = answered
+  const { view, names } = walker
+  const { records, plugin, error, unasked } = answered
   // Whatever else answers does not do so because of the cluster's objects.
   const meaning: Meaning | undefined = plugin === 'kubernetes' ? meaningOf(view, names.zones, name, type) : undefined
   const has = records.some(record => record.type === type)
   const outcome = outcomeText(answered, rcodeName(answered.rcode))
-  const why = has ? undefined : (error ?? meaning?.lack)
+  const taken = walker.meant && unasked ? '; a name of the cluster, so taken as NXDOMAIN' : ''
+  const why = has ? undefined : error === undefined ? meaning?.lack : `${error}${taken}`
   return { type, server, outcome, records, plugin, objects: meaning?.objects ?? [], why }
 }
