@@ -142,8 +142,8 @@ function routed(stand: Standpoint, ip: string, route: Route): DestinationFacts {
     const service = stand.view.service(destination.service)
     const lack = outcome.reason === 'no endpoints' && service ? endpointLack(stand.view, service) : undefined
     const verb = outcome.action === 'DROP' ? 'dropped' : 'rejected'
-    const why = `service ${nameOf(destination)} is ${verb}${nodeText(stand)}: ${lack ?? outcome.why}`
-    return { ...common, outcome: 'no endpoint', why }
+    const why = `service ${nameOf(destination)} is ${verb}${nodeText(stand)}: ${lack?.why ?? outcome.why}`
+    return { ...common, outcome: 'no endpoint', why, notes: [...common.notes, ...(lack?.each ?? [])] }
   }
   const backends = outcome.backends.map(backend =>
     backendFacts(stand, backend.ip, backend.address, { protocol, port: backend.port }, 1 / outcome.backends.length),

@@ -47,6 +47,6 @@ function routeFacts({ view }: Standpoint, route: IngressRoute): IngressRouteFact
     const ready = port === undefined ? [] : slice.endpoints.filter(endpoint => endpoint.ready)
     return ready.map(({ addresses }) => hostPort(addresses[0]!, port!))
   })
-  const lack = endpoints.length > 0 || service.type === 'ExternalName' ? undefined : endpointLack(view, service)
+  const lack = endpoints.length > 0 || service.type === 'ExternalName' ? undefined : endpointLack(view, service)?.why
   return { ...common, service: key, endpoints, lack }
 }

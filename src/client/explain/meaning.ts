@@ -95,7 +95,7 @@ function serviceMeaning(
 }
 
 function headlessLack(view: ClusterView, service: Service, family: string): string {
-  const lack = endpointLack(view, service)
+  const lack = endpointLack(view, service)?.why
   if (lack === undefined) return `no endpoint of headless service ${keyOf(service)} has an ${family} address`
   const advice =
     /ready/.test(lack) && !service.publishNotReadyAddresses

@@ -1,7 +1,6 @@
 /** Why a name has no address: what the name that was meant lacks, or why it was never asked for. */
 import type { ClusterView } from '../../cluster/contract.ts'
 import { hint } from '../../corefile/nearest.ts'
-import { dotsOf } from '../walk.ts'
 import type { Asker } from './explain.ts'
 import { meaningOf } from './meaning.ts'
 import type { StepFacts, Walked } from './walked.ts'
@@ -75,7 +74,7 @@ function skipped(
   if (next !== undefined) {
     const found = `${text}.${next} exists, but ${libc} does not ask for it`
     if (steps.length === 1 && steps[0]!.search === undefined)
-      return `${found}: with ndots:${config.ndots}, a name of ${dotsOf(text)} dots is asked as it stands alone`
+      return `${found}: with ndots:${config.ndots}, ${text} has dots enough to be asked for as it stands, and nothing else is`
     return `${found}: its search ends at ${steps.at(-1)!.name}, which exists without an address`
   }
   const dropped = pod.dns.searches.filter(entry => !resolver.conf.search.includes(entry)).find(exists)

@@ -4,21 +4,45 @@ import { type Endpoint, keyOf, type Pod, type Service } from '../../cluster/obje
 import { unreadiness } from '../readiness.ts'
 
 /** How many pods are named one by one. */
-const named = 3
+const most = 10
 
-/** A sentence without its full stop; undefined where an endpoint is ready. */
-export function endpointLack(view: ClusterView, service: Service): string | undefined {
+export interface EndpointLack {
+  /** A sentence without its full stop. */
+  readonly why: string
+  /** The same of each endpoint, or of each pod that could be one. */
+  readonly each: readonly string[]
+}
+
+/** Undefined where an endpoint is ready. */
+export function endpointLack(view: ClusterView, service: Service): EndpointLack | undefined {
   const endpoints = view.slices(keyOf(service)).flatMap(slice => slice.endpoints)
-  if (endpoints.some(({ ready }) => ready)) return portLack(view, service)
-  if (endpoints.length > 0) return `0 of ${endpoints.length} endpoints ready: ${unreadyText(view, service, endpoints)}`
+  if (endpoints.some(({ ready }) => ready)) return simple(portLack(view, service))
+  if (endpoints.length > 0)
+    return unready(
+      'endpoints',
+      endpoints.map(endpoint => endpointText(view, service, endpoint)),
+    )
   if (Object.keys(service.selector).length === 0)
-    return `service ${keyOf(service)} has no selector, and no EndpointSlice is labelled with its name`
+    return simple(`service ${keyOf(service)} has no selector, and no EndpointSlice is labelled with its name`)
   const pods = selected(view, service)
+  const selector = `the selector ${labelsText(service.selector)}`
   if (pods.length === 0)
-    return `the selector ${labelsText(service.selector)} selects no pod of namespace ${service.namespace}${nearMiss(view, service)}`
-  const unready = pods.flatMap(pod => unreadiness(pod) ?? [])
-  if (unready.length === pods.length) return `0 of ${pods.length} selected pods ready: ${listed(unready)}`
-  return portLack(view, service) ?? `${pods.length} pods are selected, and the EndpointSlices have none of them yet`
+    return simple(`${selector} selects no pod of namespace ${service.namespace}${nearMiss(view, service)}`)
+  const texts = pods.flatMap(pod => unreadiness(pod) ?? [])
+  if (texts.length === pods.length) return unready('selected pods', texts)
+  const unlisted = `${selector} selects ${pods.length === 1 ? 'a pod' : `${pods.length} pods`}, and no EndpointSlice has any of them yet`
+  return simple(portLack(view, service) ?? unlisted)
+}
+
+function simple(why: string | undefined): EndpointLack | undefined {
+  return why === undefined ? undefined : { why, each: [] }
+}
+
+/** The first stands for all in the sentence. */
+function unready(what: string, texts: readonly string[]): EndpointLack {
+  const others = texts.length > 1 ? `; ${texts.length - 1} more` : ''
+  const each = texts.length > most ? [...texts.slice(0, most), `${texts.length - most} more`] : texts
+  return { why: `0 of ${texts.length} ${what} ready: ${texts[0]}${others}`, each: texts.length > 1 ? each : [] }
 }
 
 /** A named target port that no container has: then slices have the port without a number, or no endpoints for it. */
@@ -62,18 +86,13 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
     .join(',')
 }
 
-function unreadyText(view: ClusterView, { namespace }: Service, endpoints: readonly Endpoint[]): string {
-  return listed(
-    endpoints.map(({ targetName, addresses, terminating }) => {
-      const pod = view.get('Pod', `${namespace}/${targetName}`)
-      const text = pod && unreadiness(pod)
-      const who = targetName === '' ? addresses[0] : `pod ${namespace}/${targetName}`
-      return text ?? `${who} is ${terminating ? 'terminating' : 'not ready, says its EndpointSlice'}`
-    }),
-  )
-}
-
-function listed(texts: readonly string[]): string {
-  const more = texts.length > named ? [`${texts.length - named} more`] : []
-  return [...texts.slice(0, named), ...more].join('; ')
+function endpointText(
+  view: ClusterView,
+  { namespace }: Service,
+  { targetName, addresses, terminating }: Endpoint,
+): string {
+  const pod = view.get('Pod', `${namespace}/${targetName}`)
+  const text = pod && unreadiness(pod)
+  const who = targetName === '' ? addresses[0] : `pod ${namespace}/${targetName}`
+  return text ?? `${who} is ${terminating ? 'terminating' : 'not ready, says its EndpointSlice'}`
 }
