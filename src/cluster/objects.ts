@@ -127,23 +127,23 @@ export interface EndpointSlice extends Meta {
 
 export interface Pod extends Meta {
   readonly kind: 'Pod'
+  readonly detail?: PodDetail
   readonly podIPs: readonly string[]
   readonly phase: string
   readonly terminating: boolean
   readonly hostNetwork: boolean
   readonly nodeName: string
-  readonly detail?: PodDetail
 }
 
 /** Followed only where somebody asks for it: the ClusterRole that CoreDNS has does not let it see nodes. */
 export interface Node extends Meta {
   readonly kind: 'Node'
+  readonly detail?: NodeDetail
   /** Addresses of type InternalIP, in their order. */
   readonly internalIPs: readonly string[]
   /** The `topology.kubernetes.io/zone` label; empty where there is none. */
   readonly zone: string
   readonly podCIDRs: readonly string[]
-  readonly detail?: NodeDetail
 }
 
 /** NetworkPolicies, Ingresses, their classes and Secrets are followed only where somebody asks for them, as Nodes are. */
