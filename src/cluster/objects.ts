@@ -140,6 +140,7 @@ export const USUAL_DNS: PodDns = { policy: 'ClusterFirst', nameservers: [], sear
 
 export interface Pod extends Meta {
   readonly kind: 'Pod'
+  readonly detail?: PodDetail
   readonly podIPs: readonly string[]
   readonly phase: string
   readonly terminating: boolean
@@ -147,18 +148,17 @@ export interface Pod extends Meta {
   readonly nodeName: string
   /** One and the same object (`USUAL_DNS`) for all pods that ask for nothing special. */
   readonly dns: PodDns
-  readonly detail?: PodDetail
 }
 
 /** Followed only where somebody asks for it: the ClusterRole that CoreDNS has does not let it see nodes. */
 export interface Node extends Meta {
   readonly kind: 'Node'
+  readonly detail?: NodeDetail
   /** Addresses of type InternalIP, in their order. */
   readonly internalIPs: readonly string[]
   /** The `topology.kubernetes.io/zone` label; empty where there is none. */
   readonly zone: string
   readonly podCIDRs: readonly string[]
-  readonly detail?: NodeDetail
 }
 
 /** NetworkPolicies, Ingresses, their classes and Secrets are followed only where somebody asks for them, as Nodes are. */

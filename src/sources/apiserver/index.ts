@@ -26,6 +26,8 @@ export type { ProblemHook } from './reports.ts'
 export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly access: Access
   readonly kinds: readonly Kind[]
+  /** Whether to keep what only explanations need; default false. */
+  readonly detail?: boolean
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -33,8 +35,6 @@ export interface ApiServerOptions extends Selectors, RequestLimitOptions {
   readonly onProblem?: ProblemHook
   /** How often what is known is compared with what the API server has, at least; 0 means never. */
   readonly selfCheckMs: number
-  /** Whether to keep what only explanations need; default false. */
-  readonly detail?: boolean
   /** The same complaint is logged at most this often; default 60,000. */
   readonly quietMs?: number
 }
