@@ -22,20 +22,21 @@ const { plugins } = await import('./plugins/index.ts')
 keepDebuggerClosed()
 systemClock.after(1_000, keepDebuggerClosed)
 
-process.exit(
-  await portolan(process.argv.slice(2), {
-    out: line => process.stdout.write(line),
-    err: line => process.stderr.write(line),
-    input: () => text(process.stdin),
-    env: process.env,
-    signals: process,
-    exit: code => process.exit(code),
-    clock: systemClock,
-    random: Math.random,
-    plugins,
-    documents: new URL('./plugins/', import.meta.url),
-  }),
-)
+const code = await portolan(process.argv.slice(2), {
+  out: line => process.stdout.write(line),
+  err: line => process.stderr.write(line),
+  input: () => text(process.stdin),
+  env: process.env,
+  signals: process,
+  exit: code => process.exit(code),
+  clock: systemClock,
+  random: Math.random,
+  plugins,
+  documents: new URL('./plugins/', import.meta.url),
+})
+// What a pipe has not taken yet would be lost.
+await Promise.all([process.stdout, process.stderr].map(stream => new Promise(taken => stream.write('', taken))))
+process.exit(code)
 
 /** Closes a debugger that nobody asked for on the command line. */
 function keepDebuggerClosed(): void {

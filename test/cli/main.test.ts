@@ -66,3 +66,31 @@ t.test('the standard input, and the exit code of a mistake', async t => {
   t.equal(await ended, 1)
   t.match(output(), '-:2:2: unknown plugin "whoamy"')
 })
+
+t.test('all of a long output reaches a reader that is slow', async t => {
+  const externalIPs = Array.from({ length: 250 }, (_, i) => `192.0.2.${i}`)
+  const services = Array.from({ length: 40 }, (_, i) => ({
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: `s${i}`, namespace: 'shop' } },
+    spec: { clusterIP: `10.96.0.${i}`, externalIPs, ports: [{ port: 80 }] },
+  }))
+  const folder = t.testdir({ 'all.json': JSON.stringify({ apiVersion: 'v1', kind: 'List', items: services }) })
+  const child = spawn('/bin/sh', [
+    '-c',
+    '"$@" | (sleep 1; cat)',
+    'sh',
+    process.execPath,
+    MAIN,
+    'routes',
+    'list',
+    '-o',
+    'json',
+    '-manifests',
+    folder,
+  ])
+  const chunks: Buffer[] = []
+  child.stdout.on('data', chunk => chunks.push(chunk))
+  await new Promise(resolve => child.on('close', resolve))
+  const text = Buffer.concat(chunks).toString()
+  t.ok(text.length > 1_000_000)
+  t.equal(JSON.parse(text).routes.length, 40 * 251)
+})
