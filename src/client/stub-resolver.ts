@@ -104,7 +104,8 @@ class Wire {
         if (found !== undefined) this.#tell({ what: 'reply', at: this.#now(), ...found })
       },
       lost: what => {
-        for (const query of sent.values()) this.#tell({ what, at: this.#now(), query })
+        const [query] = sent.values()
+        if (query !== undefined) this.#tell({ what, at: this.#now(), query })
       },
     })
     const channel = { socket, sent }

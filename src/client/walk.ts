@@ -43,7 +43,7 @@ export interface Turn {
 /** What happened, and when: milliseconds since the walk began. */
 export type Happening =
   | { readonly what: 'reply'; readonly at: number; readonly query: Query; readonly reply: Reply }
-  /** Nobody listens there, or the connection was closed without a response. */
+  /** Nobody listens there, or the connection was closed without a response: the end of all that is on its way from that socket. */
   | { readonly what: 'refused' | 'closed'; readonly at: number; readonly query: Query }
   | { readonly what: 'timeout'; readonly at: number }
 
@@ -100,8 +100,13 @@ export class Journal {
     const happening = yield { send, deadline }
     this.now = happening.at
     if (happening.what !== 'timeout') {
-      const own = this.#exchanges.find(({ query, end }) => end === undefined && query === happening.query)
-      if (own) own.end = happening
+      const { what, query } = happening
+      for (const exchange of this.#exchanges) {
+        const isOwn =
+          exchange.query === query ||
+          (what !== 'reply' && exchange.query.socket === query.socket && exchange.query.server === query.server)
+        if (isOwn && exchange.end === undefined) exchange.end = happening
+      }
     }
     return happening
   }

@@ -34,6 +34,8 @@ export function udpQuerySocket(host: string, port: number, { message, lost }: Qu
     close()
     lost('refused', error)
   }
+  // A send is told of what became of the one before it, and nobody else then is.
+  const send = (octets: Buffer) => socket.send(octets, error => error && fail(error))
   socket.on('message', octets => {
     if (state === 'open') message(octets)
   })
@@ -42,13 +44,13 @@ export function udpQuerySocket(host: string, port: number, { message, lost }: Qu
     if (error) return fail(error)
     if (state === 'closed') return
     state = 'open'
-    for (const octets of waiting) socket.send(octets)
+    for (const octets of waiting) send(octets)
     resolve()
   })
   return {
     opened,
     send(octets) {
-      if (state === 'open') socket.send(octets)
+      if (state === 'open') send(octets)
       else if (state === 'connecting') waiting.push(octets)
     },
     close,

@@ -150,7 +150,7 @@ t.test('mistakes', async t => {
   t.equal(await mistake('a', 'A', 'b'), 'portolan: "b" is one argument too many')
   t.equal(await mistake('a..b'), 'portolan: not a name: "a..b"')
   t.equal(await mistake('a', '+tpc'), 'portolan: unknown flag "+tpc": did you mean "+tcp"?')
-  t.equal(await mistake('a', '+dnssec'), 'portolan: unknown flag "+dnssec" (there are +tcp, +short)')
+  t.equal(await mistake('a', '+dnssec'), 'portolan: unknown flag "+dnssec" (there are +tcp, +short, +search)')
   t.equal(await mistake('a', '@'), 'portolan: @: not a server; write @HOST or @HOST:PORT')
   t.equal(await mistake('a', '@1.2.3.4:99999'), 'portolan: @1.2.3.4:99999: not a server; write @HOST or @HOST:PORT')
 })

@@ -134,5 +134,8 @@ t.test('nobody there', async t => {
   const { outcome, steps } = await resolve(port, 'web', 'attempts:1')
   t.equal(outcome, 'EAI_AGAIN')
   t.match(steps, [{ exchanges: [{ end: { what: 'refused' } }] }])
+  const both = await resolve(port, 'web', 'attempts:1', ['A', 'AAAA'])
+  t.match(both.steps, [{ exchanges: [{ end: { what: 'refused' } }, { end: { what: 'refused' } }] }])
+  t.equal(both.steps.length, 1, 'the search is over')
   t.match(await resolve(port, 'web.', 'use-vc'), { steps: [{ exchanges: [{ end: { what: 'refused' } }] }] })
 })

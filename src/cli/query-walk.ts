@@ -1,0 +1,190 @@
+/**
+ * The part of `portolan query` that asks as a program does, by way of its C library: with the resolv.conf of a pod, of a file or of this
+ * machine, through the search list, and with a line for each question.
+ */
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { type PodResolvConf, podResolvConf } from '../client/pod-resolv-conf.ts'
+import { walkOf } from '../client/rehearsal.ts'
+import { libcs, type ResolverConfig, resolverConfig } from '../client/resolver-config.ts'
+import { perform } from '../client/stub-resolver.ts'
+import type { AddressType, Exchange, Outcome, Result, Step } from '../client/walk.ts'
+import { type Pod, type Service, USUAL_DNS } from '../cluster/objects.ts'
+import type { ClusterState } from '../cluster/state.ts'
+import { hint } from '../corefile/nearest.ts'
+import { messageOf } from '../errors.ts'
+import { parseResolvConf, resolvConfText } from '../net/resolv-conf.ts'
+import { Rcode, rcodeName } from '../wire/types.ts'
+import { type Arguments, usageError } from './arguments.ts'
+import { Exit } from './command.ts'
+import { type NameServer, serverText } from './exchange.ts'
+import { readState } from './routes-cluster.ts'
+import type { Shell } from './shell.ts'
+
+export interface Walked {
+  readonly name: string
+  readonly types: readonly AddressType[]
+  /** Takes the place of all servers of the resolv.conf, whose port is this one's too. */
+  readonly server: NameServer | undefined
+  readonly port: number
+  readonly short: boolean
+}
+
+/** Takes the walk and shows it. The exit code says whether the name leads to an address. */
+export async function walkQuery({ name, types, server, port, short }: Walked, given: Arguments, shell: Shell) {
+  const libc = given.oneOf('libc', libcs, 'glibc')
+  const { title, text, findings } = await resolvConfFor(given, shell)
+  const config = withServer(resolverConfig(text, libc), server)
+  const walk = walkOf(libc, config, name, types, shell.random)
+  const started = shell.clock.monotonic()
+  const result = await perform(walk, { clock: shell.clock, random: shell.random, port: server?.port ?? port })
+  const ms = shell.clock.monotonic() - started
+  const lines = short
+    ? result.addresses
+    : [
+        `resolv.conf ${title}`,
+        ...indented(text.trimEnd().split('\n')),
+        ...indented(findings),
+        `${libc} looks up ${name}`,
+        ...indented(table(result.steps, (host: string) => serverText({ host, port: server?.port ?? port }))),
+        conclusion(result, ms),
+      ]
+  shell.out(lines.map(line => `${line}\n`).join(''))
+  return result.outcome === 'found' ? Exit.done : Exit.failed
+}
+
+function withServer(config: ResolverConfig, server: NameServer | undefined): ResolverConfig {
+  if (server === undefined) return config
+  if (isIP(server.host) === 0) throw usageError(`@${server.host}: a resolver needs the address of its server`)
+  return { ...config, servers: [server.host] }
+}
+
+interface Named {
+  readonly title: string
+  readonly text: string
+  readonly findings: readonly string[]
+}
+
+async function resolvConfFor(given: Arguments, shell: Shell): Promise<Named> {
+  const file = given.text('resolv-conf')
+  const from = given.text('from')
+  if (from === undefined) {
+    const path = file ?? '/etc/resolv.conf'
+    return { title: `of ${path}`, text: contents(path), findings: [] }
+  }
+  const { conf, reason, findings } = await podConf(from, file, given, shell)
+  return { title: `of ${from} (${reason})`, text: resolvConfText(conf), findings }
+}
+
+async function podConf(
+  from: string,
+  nodeFile: string | undefined,
+  given: Arguments,
+  shell: Shell,
+): Promise<PodResolvConf> {
+  if (!/^[^/]+\/[^/]+$/.test(from)) throw usageError(`-from is NAMESPACE/POD, got "${from}"`)
+  const state = await readState(given, shell, ['Service', 'Pod'])
+  const { namespace, hostNetwork, dns = USUAL_DNS } = podNamed(from, state)
+  return podResolvConf({
+    namespace,
+    hostNetwork,
+    dns,
+    nodeFile: nodeFile === undefined ? undefined : contents(nodeFile),
+    clusterDNS: clusterDNS(given, state),
+    clusterDomain: given.text('cluster-domain') ?? 'cluster.local',
+  })
+}
+
+function podNamed(key: string, state: ClusterState): Pod {
+  const pod = state.get('Pod', key)
+  if (pod !== undefined) return pod
+  const [namespace] = key.split('/')
+  const near = [...state.list('Pod')]
+    .filter(other => other.namespace === namespace)
+    .map(({ name }) => `${namespace}/${name}`)
+  const some = near.slice(0, 5).join(', ')
+  throw usageError(`there is no pod ${key}${hint(key, near) || (some && ` (there are ${some})`)}`)
+}
+
+/** What kubelets are told, which no object says: taken to be the addresses of the service. */
+function clusterDNS(given: Arguments, state: ClusterState): readonly string[] {
+  const text = given.text('cluster-dns')
+  if (text !== undefined) return text.split(',').map(address => addressIn(address.trim()))
+  const own = [...state.list('Service')].filter(({ namespace }) => namespace === 'kube-system')
+  const isDns = ({ name, labels }: Service) => name === 'kube-dns' || labels['k8s-app'] === 'kube-dns'
+  const service = own.find(({ name }) => name === 'kube-dns') ?? own.find(isDns)
+  if (service !== undefined && service.clusterIPs.length > 0) return service.clusterIPs
+  throw usageError('there is no service kube-system/kube-dns: say with -cluster-dns ADDRESS what kubelets are told')
+}
+
+function addressIn(text: string): string {
+  if (isIP(text) === 0) throw usageError(`-cluster-dns: "${text}" is no address`)
+  return text
+}
+
+function contents(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw usageError(`cannot read ${path}: ${messageOf(error)}`)
+  }
+}
+
+/** The server that is asked by default: the first one of /etc/resolv.conf. */
+export function systemServer(): string {
+  const [host] = parseResolvConf(contents('/etc/resolv.conf')).nameservers
+  if (host !== undefined) return host
+  throw usageError('/etc/resolv.conf names no server: say which with @SERVER')
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.filter(line => line !== '').map(line => `  ${line}`)
+}
+
+/** A line for each query, in columns. A name that cannot be asked for has one too. */
+function table(steps: readonly Step[], serverOf: (host: string) => string): string[] {
+  const rows = steps.flatMap(({ name, exchanges }) =>
+    exchanges.length === 0
+      ? [[name, '', 'cannot be asked for']]
+      : exchanges.map((exchange, i) => [
+          i === 0 ? name : '',
+          exchange.query.type,
+          ...exchangeCells(exchange, serverOf),
+        ]),
+  )
+  const widths = [0, 1, 2, 3].map(column => Math.max(0, ...rows.map(row => row[column]?.length ?? 0)))
+  return rows.map(row =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function exchangeCells({ query, sentAt, end }: Exchange, serverOf: (host: string) => string): string[] {
+  const took = end === undefined ? '' : `${Math.round(end.at - sentAt)} ms`
+  return [resultText(end), `${serverOf(query.server)} (${query.transport})`, took]
+}
+
+function resultText(end: Exchange['end']): string {
+  if (end === undefined) return 'no reply'
+  if (end.what !== 'reply') return end.what === 'refused' ? 'nothing listens there' : 'closed without a reply'
+  const { rcode, truncated, answers, addresses } = end.reply
+  if (truncated) return 'truncated'
+  if (rcode !== Rcode.NOERROR) return rcodeName(rcode)
+  if (addresses.length > 0) return `NOERROR ${addresses.slice(0, 3).join(' ')}${addresses.length > 3 ? ' …' : ''}`
+  return answers > 0 ? 'NOERROR, an alias without an address' : 'NODATA'
+}
+
+const errors: Readonly<Record<Exclude<Outcome, 'found'>, string>> = {
+  EAI_NONAME: 'there is no such name',
+  EAI_NODATA: 'the name has no address',
+  EAI_AGAIN: 'temporary failure: no server gave an answer',
+  EAI_FAIL: 'a server answered with a failure',
+}
+
+function conclusion({ outcome, addresses, steps }: Result, ms: number): string {
+  const queries = steps.reduce((sum, { exchanges }) => sum + exchanges.length, 0)
+  const said = outcome === 'found' ? addresses.join(' ') : `${outcome}: ${errors[outcome]}`
+  return `${said} (${queries} ${queries === 1 ? 'query' : 'queries'}, ${Math.round(ms)} ms)`
+}
