@@ -1,10 +1,11 @@
 /** `portolan explain`: from a name that a pod uses to the packet, and why it does not get there. */
 import { readFileSync } from 'node:fs'
+import { podKey, podNamed } from '../client/cluster-pod.ts'
 import { environmentOf } from '../client/environment.ts'
 import { environmentText } from '../client/explain/environment-text.ts'
 import { exits } from '../client/explain/explain.ts'
 import type { Explained } from '../client/explain/explained.ts'
-import { explanation, podOf } from '../client/explain/question.ts'
+import { explanation } from '../client/explain/question.ts'
 import { explanationText } from '../client/explain/text.ts'
 import type { Kind } from '../cluster/objects.ts'
 import { messageOf, PortolanError } from '../errors.ts'
@@ -85,7 +86,7 @@ function tell(explained: Explained, given: Arguments, shell: Shell): number {
 async function showEnvironment(given: Arguments, shell: Shell): Promise<number> {
   if (given.words.length > 0 || given.has('from')) throw usageError('-env takes no name and no -from')
   const { state } = await readState(given, shell, { kinds: ['Service', 'Pod'], detail: true })
-  const pod = podOf(state, given.text('env')!)
+  const pod = podNamed(state, podKey(given.text('env')))
   const environment = environmentOf(state, pod)
   show(given, shell, environment, () => environmentText(environment))
   return Exit.done

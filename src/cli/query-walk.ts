@@ -2,16 +2,16 @@
  * The part of `portolan query` that asks as a program does, by way of its C library: with the resolv.conf of a pod, of a file or of this
  * machine, through the search list, and with a line for each question.
  */
+
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { clusterDns, podKey, podNamed } from '../client/cluster-pod.ts'
 import { type PodResolvConf, podResolvConf } from '../client/pod-resolv-conf.ts'
 import { walkOf } from '../client/rehearsal.ts'
 import { libcs, type ResolverConfig, resolverConfig } from '../client/resolver-config.ts'
 import { perform } from '../client/stub-resolver.ts'
 import type { AddressType, Exchange, Outcome, Result, Step } from '../client/walk.ts'
-import { type Pod, type Service, USUAL_DNS } from '../cluster/objects.ts'
-import type { ClusterState } from '../cluster/state.ts'
-import { hint } from '../corefile/nearest.ts'
+import { USUAL_DNS } from '../cluster/objects.ts'
 import { messageOf } from '../errors.ts'
 import { parseResolvConf, resolvConfText } from '../net/resolv-conf.ts'
 import { Rcode, rcodeName } from '../wire/types.ts'
@@ -82,44 +82,20 @@ async function podConf(
   given: Arguments,
   shell: Shell,
 ): Promise<PodResolvConf> {
-  if (!/^[^/]+\/[^/]+$/.test(from)) throw usageError(`-from is NAMESPACE/POD, got "${from}"`)
-  const state = await readState(given, shell, ['Service', 'Pod'])
-  const { namespace, hostNetwork, dns = USUAL_DNS } = podNamed(from, state)
+  const key = podKey(from)
+  const { state } = await readState(given, shell, { kinds: ['Service', 'Pod'] })
+  const { namespace, hostNetwork, dns = USUAL_DNS } = podNamed(state, key)
+  const servers = clusterDns(state, given.text('cluster-dns'))
+  if (servers.length === 0)
+    throw usageError('there is no service kube-system/kube-dns: say with -cluster-dns ADDRESS what kubelets are told')
   return podResolvConf({
     namespace,
     hostNetwork,
     dns,
     nodeFile: nodeFile === undefined ? undefined : contents(nodeFile),
-    clusterDNS: clusterDNS(given, state),
+    clusterDNS: servers,
     clusterDomain: given.text('cluster-domain') ?? 'cluster.local',
   })
-}
-
-function podNamed(key: string, state: ClusterState): Pod {
-  const pod = state.get('Pod', key)
-  if (pod !== undefined) return pod
-  const [namespace] = key.split('/')
-  const near = [...state.list('Pod')]
-    .filter(other => other.namespace === namespace)
-    .map(({ name }) => `${namespace}/${name}`)
-  const some = near.slice(0, 5).join(', ')
-  throw usageError(`there is no pod ${key}${hint(key, near) || (some && ` (there are ${some})`)}`)
-}
-
-/** What kubelets are told, which no object says: taken to be the addresses of the service. */
-function clusterDNS(given: Arguments, state: ClusterState): readonly string[] {
-  const text = given.text('cluster-dns')
-  if (text !== undefined) return text.split(',').map(address => addressIn(address.trim()))
-  const own = [...state.list('Service')].filter(({ namespace }) => namespace === 'kube-system')
-  const isDns = ({ name, labels }: Service) => name === 'kube-dns' || labels['k8s-app'] === 'kube-dns'
-  const service = own.find(({ name }) => name === 'kube-dns') ?? own.find(isDns)
-  if (service !== undefined && service.clusterIPs.length > 0) return service.clusterIPs
-  throw usageError('there is no service kube-system/kube-dns: say with -cluster-dns ADDRESS what kubelets are told')
-}
-
-function addressIn(text: string): string {
-  if (isIP(text) === 0) throw usageError(`-cluster-dns: "${text}" is no address`)
-  return text
 }
 
 function contents(path: string): string {

@@ -45,7 +45,7 @@ t.test('what is wrong with a question', async t => {
   t.match(await asked(t, '?from=shop/cliemt&name=web'), {
     status: 404,
     body: {
-      error: { code: 'PORTOLAN_EXPLAIN_POD', message: /there is no pod shop\/cliemt: did you mean "shop\/client"/ },
+      error: { code: 'PORTOLAN_NO_POD', message: /there is no pod shop\/cliemt: did you mean "shop\/client"/ },
     },
   })
   t.match(await asked(t, '?from=shop/client&name=web', { method: 'POST' }), { status: 405 })

@@ -1,11 +1,10 @@
 /** What `portolan explain` is asked, in the words of a command line or of a URL, and the answer from what is known of a cluster. */
 import type { ClusterView } from '../../cluster/contract.ts'
-import { type Kind, keyOf, type Node, type Pod } from '../../cluster/objects.ts'
-import { hint } from '../../corefile/nearest.ts'
-import { PortolanError } from '../../errors.ts'
+import { type Kind, type Node, type Pod, USUAL_DNS } from '../../cluster/objects.ts'
 import { resolvConfText } from '../../net/resolv-conf.ts'
 import type { Random } from '../../observe/clock.ts'
 import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
+import { clusterDns, podKey, podNamed } from '../cluster-pod.ts'
 import { type IngressRequest, parseIngressUrl } from '../ingress/route.ts'
 import { type PodResolvConf, podResolvConf } from '../pod-resolv-conf.ts'
 import { NetworkPolicies } from '../policy/verdict.ts'
@@ -23,16 +22,10 @@ export interface KnownCluster {
   readonly random: Random
 }
 
-/** A question that was understood. `answer` throws PORTOLAN_EXPLAIN_POD where the cluster has no such pod. */
+/** A question that was understood. `answer` throws PORTOLAN_NO_POD where the cluster has no such pod. */
 export interface ExplainQuestion {
   answer(cluster: KnownCluster): Promise<Explained>
 }
-
-/** The service that clusters have their DNS server behind, by usual names. */
-const dnsServices = ['kube-system/kube-dns', 'kube-system/coredns', 'kube-system/portolan']
-
-/** What stands for the DNS server of a cluster that has no service for it: kubeadm's default. */
-const usualDns = '10.96.0.10'
 
 /** Throws PORTOLAN_USAGE for what cannot be understood. */
 export function explanation(target: string | undefined, said: Said): ExplainQuestion {
@@ -43,26 +36,27 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
     throw questionError(
       `"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`,
     )
-  const from = podKey(said)
+  const from = podKey(said.text('from'))
   const libc = libcOf(said)
   const { node: _, ...flags } = renderOptionsOf(said, undefined)
   return {
     async answer(cluster) {
       const { view, names, random, lacking } = cluster
-      const pod = podOf(view, from)
-      const clusterDns = clusterDnsOf(view, said)
-      const resolver = resolverOf(pod, clusterDns, names, said)
+      const pod = podNamed(view, from)
+      const known = clusterDns(view, said.text('cluster-dns'))
+      const servers = known.length > 0 ? known : [usualDns]
+      const resolver = resolverOf(pod, servers, names, said)
       const config = resolverConfig(resolvConfText(resolver.conf), libc)
       const node = nodeOf(view, pod)
       const asker = {
         ...{ view, names, random, pod, node, flags, resolver, config, libc },
-        clusterDns: clusterDns.addresses,
+        clusterDns: servers,
         policies: new NetworkPolicies(view),
         secrets: !lacking.has('Secret'),
       }
       const found = await explain(asker, { ...read, request })
       const notes = [...found.notes, ...lackNotes(lacking, request)]
-      const findings = [...resolver.findings, ...clusterDns.findings]
+      const findings = [...resolver.findings, ...(known.length > 0 ? [] : [noDnsService])]
       const facts = {
         ...found,
         notes,
@@ -81,13 +75,6 @@ function portOf(url: string): number {
   return Number(port || (protocol === 'https:' ? 443 : 80))
 }
 
-function podKey(said: Said): string {
-  const from = said.text('from')
-  if (from === undefined) throw questionError('from where? give from NAMESPACE/POD')
-  if (!/^[^/\s]+\/[^/\s]+$/.test(from)) throw questionError(`from is NAMESPACE/POD, got "${from}"`)
-  return from
-}
-
 function libcOf(said: Said): Libc {
   const text = said.text('libc') ?? 'glibc'
   const libc = libcs.find(libc => libc === text)
@@ -95,51 +82,20 @@ function libcOf(said: Said): Libc {
   return libc
 }
 
-export function podOf(view: ClusterView, key: string): Pod {
-  const pod = view.get('Pod', key)
-  if (pod !== undefined) return pod
-  const [namespace] = key.split('/')
-  const all = [...view.list('Pod')].map(keyOf)
-  const near = all.filter(other => other.startsWith(key))
-  const own = all.filter(other => other.startsWith(`${namespace}/`)).slice(0, 5)
-  const guess = near.length > 0 ? `: did you mean "${near[0]}"?` : hint(key, all)
-  const there =
-    own.length > 0 ? `; namespace ${namespace} has ${own.join(', ')}` : `; namespace ${namespace} has no pods`
-  throw new PortolanError('PORTOLAN_EXPLAIN_POD', `there is no pod ${key}${guess || there}`)
-}
-
-interface ClusterDns {
-  readonly addresses: readonly string[]
-  readonly findings: readonly string[]
-}
-
-function clusterDnsOf(view: ClusterView, said: Said): ClusterDns {
-  const given = said.text('cluster-dns')
-  if (given !== undefined) return { addresses: given.split(',').map(text => text.trim()), findings: [] }
-  const labelled = [...view.list('Service')].find(
-    ({ namespace, labels, clusterIPs }) =>
-      namespace === 'kube-system' && labels['k8s-app'] === 'kube-dns' && clusterIPs.length > 0,
-  )
-  const service =
-    dnsServices.flatMap(key => view.service(key) ?? []).find(({ clusterIPs }) => clusterIPs.length > 0) ?? labelled
-  // The kubelet is given one address for each family at most, and in most clusters only the first.
-  if (service) return { addresses: service.clusterIPs.slice(0, 1), findings: [] }
-  return {
-    addresses: [usualDns],
-    findings: [`there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`],
-  }
-}
+/** What stands for the DNS server of a cluster that has no service for it: kubeadm's default. */
+const usualDns = '10.96.0.10'
+const noDnsService = `there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`
 
 function resolverOf(
-  { namespace, hostNetwork, dns }: Pod,
-  { addresses }: ClusterDns,
+  { namespace, hostNetwork, dns = USUAL_DNS }: Pod,
+  servers: readonly string[],
   names: Names,
   said: Said,
 ): PodResolvConf {
   return podResolvConf({
     ...{ namespace, hostNetwork, dns },
     nodeFile: said.text('node-resolv-conf'),
-    clusterDNS: addresses,
+    clusterDNS: servers,
     clusterDomain: said.text('cluster-domain') ?? names.zones[0] ?? 'cluster.local',
   })
 }
