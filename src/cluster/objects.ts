@@ -126,6 +126,8 @@ export interface Pod extends Meta {
   readonly phase: string
   readonly terminating: boolean
   readonly hostNetwork: boolean
+  /** Whether its search list is the cluster's and no other: `dnsPolicy: ClusterFirst` without `dnsConfig.searches`. */
+  readonly clusterSearch: boolean
   readonly nodeName: string
 }
 

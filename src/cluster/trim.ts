@@ -128,6 +128,9 @@ function trimPod(json: Fields): Pod {
     phase: intern(status.text('phase', 'Pending')),
     terminating: json.child('metadata').has('deletionTimestamp'),
     hostNetwork: spec.flag('hostNetwork') ?? false,
+    clusterSearch:
+      spec.text('dnsPolicy', 'ClusterFirst') === 'ClusterFirst' &&
+      spec.child('dnsConfig').texts('searches').length === 0,
     nodeName: intern(spec.text('nodeName', '')),
   }
 }

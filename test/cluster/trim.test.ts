@@ -230,6 +230,14 @@ t.test('trim: a pod keeps its addresses, phase and node', async t => {
   })
 })
 
+t.test('trim: which pods search the domains of the cluster alone', async t => {
+  const searches = (spec: unknown) => trim('Pod', { metadata, spec }).object?.clusterSearch
+  t.equal(searches({}), true)
+  t.equal(searches({ dnsPolicy: 'ClusterFirst', dnsConfig: { options: [{ name: 'ndots', value: '2' }] } }), true)
+  t.equal(searches({ dnsPolicy: 'ClusterFirst', dnsConfig: { searches: ['corp.test'] } }), false)
+  for (const dnsPolicy of ['Default', 'None', 'ClusterFirstWithHostNet']) t.equal(searches({ dnsPolicy }), false)
+})
+
 t.test('trim: what does not parse is a named problem', async t => {
   for (const range of ['192.0.2.1', '192.0.2.0/33', 'fd00::/129', '/8', '10.0.0.0/8/8', 'x/8', '10.0.0.0/']) {
     const { problem } = trim('Service', { metadata, spec: { loadBalancerSourceRanges: [range] } })
