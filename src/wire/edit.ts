@@ -71,6 +71,21 @@ export function edited(answer: Answer, name: Uint8Array, edit: (sections: Sectio
   return encode(records, name.length, answer)
 }
 
+/**
+ * The answer to a question for `target` as one to the same question for `name`, of which `target` is the canonical name: a CNAME stands
+ * before the records, where there are some (RFC 1034 section 3.6.2), with the time to live of the first. Undefined where the answer
+ * cannot be taken apart.
+ */
+export function aliased(answer: Answer, target: Uint8Array, name: Uint8Array): Answer | undefined {
+  const sections = decode(answer, target)
+  if (sections === undefined) return undefined
+  const { answers, authorities, additionals } = sections
+  const [first] = answers
+  const alias = first ? [{ owner: 0, type: Type.CNAME, class: first.class, ttl: first.ttl, rdata: target }] : []
+  const pointed = authorities.map(record => pointing(record, name))
+  return encode({ answers: [...alias, ...answers], authorities: pointed, additionals }, name.length, answer)
+}
+
 function pointing(record: Record, name: Uint8Array): Record {
   const { owner } = record
   if (typeof owner === 'number' || owner.length > name.length || owner.length === 1) return record
