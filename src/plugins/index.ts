@@ -3,6 +3,7 @@
  * lines in a Corefile does not matter.
  */
 import type { PluginDefinition } from '../plugin/plugin.ts'
+import { definition as autopath } from './autopath/index.ts'
 import { definition as bind } from './bind/index.ts'
 import { definition as bufsize } from './bufsize/index.ts'
 import { definition as cache } from './cache/index.ts'
@@ -35,6 +36,7 @@ export const plugins: readonly PluginDefinition[] = [
   errors,
   log,
   loadbalance,
+  autopath,
   cache,
   hosts,
   kubernetes,

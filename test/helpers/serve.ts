@@ -31,7 +31,7 @@ export interface ServeOptions {
   readonly synced?: Promise<void>
   readonly clock?: TestClock
   readonly random?: Random
-  /** Plugins beside (or instead of) the product's own, by name. */
+  /** Plugins behind the product's own, or in the place of those that have the same name. */
   readonly plugins?: readonly PluginDefinition[]
   /** The Corefile's path, for relative paths in it. */
   readonly file?: string
@@ -78,13 +78,13 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
   const registry = metrics()
   const http = httpHub()
   const generation = new ResourcePool().generation()
-  const own = options.plugins ?? []
-  const names = new Set(own.map(plugin => plugin.name))
+  const own = new Map((options.plugins ?? []).map(plugin => [plugin.name, plugin]))
+  const inPlace = known.map(plugin => own.get(plugin.name) ?? plugin)
   const instance = Instance.load(
     corefile,
     { file, env },
     {
-      plugins: [...known.filter(plugin => !names.has(plugin.name)), ...own],
+      plugins: [...new Set([...inPlace, ...own.values()])],
       clock,
       random,
       log,
@@ -206,7 +206,7 @@ function dataText(record: PacketAnswer): string {
 
 /** Resources in which every cluster is the given one, known in full when `synced` resolves. */
 export function withCluster(resources: Resources, state: ClusterState, synced = Promise.resolve()): Resources {
-  const follower = { state, synced, follow: async () => undefined, close: () => undefined }
+  const follower = { state, synced, follow: async () => undefined, status: () => [], close: () => undefined }
   return {
     share: (key, create) =>
       key.startsWith('cluster ') ? (follower as unknown as ReturnType<typeof create>) : resources.share(key, create),
