@@ -6,8 +6,9 @@ import type { Query } from '../../src/wire/query.ts'
 import { Rcode } from '../../src/wire/types.ts'
 import { answerTo } from '../helpers/answer.ts'
 import { testClock } from '../helpers/clock.ts'
-import { cluster, namespace, service } from '../helpers/cluster.ts'
+import { cluster, namespace, pod, service } from '../helpers/cluster.ts'
 import { answerText, questionPacket } from '../helpers/serve.ts'
+import { peers } from '../table/answering.ts'
 import { Side } from './side.ts'
 
 const SOA = 'arpa. 60 IN SOA ns.arpa. host.arpa. 1 2 3 4 50'
@@ -138,4 +139,25 @@ t.test('a reload takes back at once what the new configuration hides', async t =
   for (const side of sides) await side.load(closed)
   t.match(await ask(name), '10.96.0.1')
   t.equal(on.answered, 3)
+})
+
+t.test('names that do not exist are walked, and the others stand in the table beside that', async t => {
+  const walked = corefile
+    .replace('fallthrough', 'pods verified\n    fallthrough')
+    .replace('.:53 {', '.:53 {\n  autopath @kubernetes')
+  const { ask, state, upstream, on } = await both(t, walked)
+  state.upsert(service('shop/web', { ip: '10.96.0.1' }))
+  state.upsert(service('data/db', { ip: '10.96.0.2' }))
+  state.upsert(namespace('data'))
+  const walk = 'db.data.shop.svc.cluster.local A'
+  t.equal(await ask(walk), 'NXDOMAIN', 'who asks is not known')
+  t.equal(upstream.asked, 2, 'the cache keeps what the upstream says, on both sides')
+  state.upsert(pod('shop/client', peers[Transport.UDP4].address))
+  for (let i = 0; i < 2; i++) t.match(await ask(walk), 'CNAME db.data.svc.cluster.local.')
+  t.equal(upstream.asked, 2)
+  t.equal(on.answered, 0)
+  t.match(await ask('web.shop.svc.cluster.local A'), '10.96.0.1')
+  t.equal(await ask('web.shop.svc.cluster.local AAAA'), 'NODATA')
+  t.match(await ask('db.data.svc.cluster.local A'), '10.96.0.2')
+  t.equal(on.answered, 3, 'from the table')
 })

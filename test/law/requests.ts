@@ -81,6 +81,16 @@ const OTHERS = [
     'named.shop.svc.',
     'host.kube-system.svc.',
   ],
+  // As they come from clients that have a search list.
+  ...['shop.svc.', 'data.svc.'].flatMap(domain => [
+    `db.data.${domain}`,
+    `web.shop.svc.${domain}`,
+    `out.data.${domain}`,
+    `www.up.test.${domain}`,
+    `host.up.test.${domain}`,
+    `b.${domain}`,
+    `nosuch.${domain}`,
+  ]),
 ].flatMap(left => [`${left}cluster.local`, `${left}two.test`])
 
 const ADDRESSES = [
