@@ -31,8 +31,10 @@ export interface ServeOptions {
   readonly synced?: Promise<void>
   readonly clock?: TestClock
   readonly random?: Random
-  /** Plugins behind the product's own, or in the place of those that have the same name. */
+  /** Plugins beside (or instead of) the product's own, by name. */
   readonly plugins?: readonly PluginDefinition[]
+  /** Plugins instead of the product's own, by name, at the same place in the order. */
+  readonly inPlace?: readonly PluginDefinition[]
   /** The Corefile's path, for relative paths in it. */
   readonly file?: string
   readonly env?: Readonly<Record<string, string>>
@@ -78,13 +80,14 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
   const registry = metrics()
   const http = httpHub()
   const generation = new ResourcePool().generation()
-  const own = new Map((options.plugins ?? []).map(plugin => [plugin.name, plugin]))
-  const inPlace = known.map(plugin => own.get(plugin.name) ?? plugin)
+  const own = options.plugins ?? []
+  const names = new Set(own.map(plugin => plugin.name))
+  const inPlace = (plugin: PluginDefinition) => options.inPlace?.find(({ name }) => name === plugin.name) ?? plugin
   const instance = Instance.load(
     corefile,
     { file, env },
     {
-      plugins: [...new Set([...inPlace, ...own.values()])],
+      plugins: [...known.filter(plugin => !names.has(plugin.name)).map(inPlace), ...own],
       clock,
       random,
       log,

@@ -73,8 +73,8 @@ async function autopathServer(t: Test, setting: Setting = {}) {
   const directory = t.testdir({ 'resolv.conf': search })
   const { asked, forward } = bed()
   const corefile = setting.corefile ?? `.:53 {\n autopath @kubernetes\n${kubernetes()} forward . up\n}\n`
-  const plugins = [autopathOn(join(directory, 'resolv.conf')), forward]
-  const served = await serve(t, corefile, { cluster: state, plugins, file: join(directory, 'Corefile') })
+  const inPlace = [autopathOn(join(directory, 'resolv.conf')), forward]
+  const served = await serve(t, corefile, { cluster: state, inPlace, file: join(directory, 'Corefile') })
   const ask = (question: string, options: AskOptions = {}) => served.ask(question, { client: CLIENT, ...options })
   return { ...served, ask, asked, state }
 }
