@@ -7,7 +7,8 @@ export interface SearchLists {
   readonly domains: readonly NameKey[]
   /**
    * The list of the client that asks, as far as the plugin knows it: the first domain first, never empty. Undefined where the plugin
-   * is not certain which client that is, or what its list is. Must be cheap; called for names within `domains` only.
+   * is not certain which client that is, or what its list is. Must be cheap, and give the same array again where it can; called for
+   * names within `domains` only.
    */
   of(query: Query): readonly NameKey[] | undefined
 }

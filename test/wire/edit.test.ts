@@ -1,6 +1,7 @@
 import t from 'tap'
 import { aliased, edited, isMovable, lowestTtl, recordType, reordered, spelled, withTtl } from '../../src/wire/edit.ts'
 import { nameFromText } from '../../src/wire/name.ts'
+import { decode, encode } from '../../src/wire/record.ts'
 import { Type } from '../../src/wire/types.ts'
 import { answerTo, record, shown } from '../helpers/answer.ts'
 
@@ -78,6 +79,21 @@ t.test('aliased answers another question with an alias in front', async t => {
     '@ a.test. 4294967295 IN NS ns.a.test.',
     '+ ns.a.test. 60 IN AAAA 2001:db8::1',
   ])
+  const addresses = answerTo(www, {
+    answers: ['www.a.test. 60 IN A 192.0.2.1', 'www.a.test. 90 IN AAAA 2001:db8::1', 'www.a.test. 60 IN TXT text'],
+  })
+  const quick = aliased(addresses, www.name, other.name)!
+  t.strictSame(shown(quick, other), [
+    'rcode NOERROR',
+    '= Www.Other.a.TEST. 60 IN CNAME www.a.test.',
+    '= www.a.test. 60 IN A 192.0.2.1',
+    '= www.a.test. 90 IN AAAA 2001:db8::1',
+    '= www.a.test. 60 IN TXT text',
+  ])
+  const { answers, authorities, additionals } = decode(quick, other.name)!
+  const first = { ...answers[0]!, owner: 0 }
+  const rest = answers.slice(1)
+  t.same(quick, encode({ answers: [first, ...rest], authorities, additionals }, other.name.length, addresses))
   const denial = { ...answerTo(www, { authorities: ['a.test. 60 IN SOA ns.a.test. h.a.test. 1 2 3 4 5'] }), rcode: 3 }
   t.strictSame(shown(aliased(denial, www.name, other.name)!, other), [
     'rcode NXDOMAIN',

@@ -91,7 +91,7 @@ interface Walk {
   /** What is said of the name that was asked. */
   readonly plain: Reply
   readonly base: Uint8Array
-  readonly domains: readonly NameKey[]
+  readonly domains: readonly Uint8Array[]
 }
 
 class Autopath implements Plugin {
@@ -100,6 +100,8 @@ class Autopath implements Plugin {
   readonly #options: AutopathOptions
   readonly #found: Counter
   #lists: SearchLists | undefined
+  /** By the list that a client has. */
+  readonly #behind = new WeakMap<readonly NameKey[], readonly Uint8Array[]>()
   /** Where some client's first domain may lie, within the zones. */
   #domains: readonly NameKey[] = []
 
@@ -137,13 +139,24 @@ class Autopath implements Plugin {
 
   #improved(query: Query, next: Next, plain: Reply): Reply | Promise<Reply> {
     if (plain.answer.rcode !== Rcode.NXDOMAIN) return plain
-    const [first, ...others] = this.#lists?.of(query) ?? []
-    if (first === undefined || query.key === first || !isWithin(query.key, first)) return plain
+    const list = this.#lists?.of(query)
+    const first = list?.[0]
+    if (list === undefined || first === undefined || query.key === first || !isWithin(query.key, first)) return plain
     const base = query.name.subarray(0, query.key.length - first.length)
+    return this.#walk({ query, next, plain, base, domains: this.#domainsBehind(list) }, 0)
+  }
+
+  /** What is tried when the first domain of a list was. */
+  #domainsBehind(list: readonly NameKey[]): readonly Uint8Array[] {
+    const known = this.#behind.get(list)
+    if (known) return known
+    const [, ...others] = list
     // A server that runs as a pod of the cluster has search domains there itself, of its own namespace and not of the client's.
     const last = others.at(-1)
     const more = this.#options.more.filter(domain => last === undefined || !isWithin(domain, last))
-    return this.#walk({ query, next, plain, base, domains: [...new Set([...others, ...more, ROOT])] }, 0)
+    const domains = [...new Set([...others, ...more, ROOT])].map(nameFromKey)
+    this.#behind.set(list, domains)
+    return domains
   }
 
   #walk(walk: Walk, from: number): Reply | Promise<Reply> {
@@ -177,10 +190,10 @@ function within(one: NameKey, other: NameKey): NameKey[] {
 }
 
 /** The labels in front of a domain; undefined where that makes no name. */
-function joined(base: Uint8Array, domain: NameKey): Uint8Array | undefined {
+function joined(base: Uint8Array, domain: Uint8Array): Uint8Array | undefined {
   if (base.length + domain.length > MAX_NAME) return undefined
   const name = new Uint8Array(base.length + domain.length)
   name.set(base)
-  name.set(nameFromKey(domain), base.length)
+  name.set(domain, base.length)
   return name
 }

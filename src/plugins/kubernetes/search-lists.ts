@@ -28,10 +28,14 @@ export function warnOfAutopath({ pods }: KubernetesOptions, { block, log }: Setu
   log.warning(`${positionText(asking.at)}: autopath needs \`pods verified\` here: as it stands, it never applies`)
 }
 
+const MOST_KNOWN = 1000
+
 class PodSearchLists implements SearchLists {
   readonly domains: readonly NameKey[]
   readonly #cluster: ClusterView
   readonly #isCurrent: () => boolean
+  /** Lists that were asked for, by their first domain. */
+  readonly #known = new Map<NameKey, readonly NameKey[]>()
 
   constructor(origins: readonly NameKey[], cluster: ClusterView, isCurrent: () => boolean) {
     this.#cluster = cluster
@@ -46,7 +50,14 @@ class PodSearchLists implements SearchLists {
     const services = this.domains.find(domain => isWithin(key, domain))
     const namespace = services && this.#isCurrent() ? this.#namespaceAt(peer.address) : undefined
     if (services === undefined || namespace === undefined) return undefined
-    return [keyWith(namespace, services), services, parentOf(services)]
+    const first = keyWith(namespace, services)
+    const known = this.#known.get(first)
+    if (known) return known
+    const list = [first, services, parentOf(services)]
+    // Namespaces come and go.
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear()
+    this.#known.set(first, list)
+    return list
   }
 
   /**
