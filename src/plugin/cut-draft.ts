@@ -20,6 +20,7 @@ export class CutDraft {
   #intercepted = false
   /** Some clients are told of names that do not exist. */
   #expanded = false
+  #sampled = false
   #front: ZoneSpace | undefined
   #zone: ZoneSpace | undefined
   #cache: CacheSpace | undefined
@@ -53,6 +54,11 @@ export class CutDraft {
   /** The link answers, for some clients, names that do not exist. Names that exist pass as they are. */
   expand(): void {
     this.#expanded = true
+  }
+
+  /** The link looks at those NXDOMAIN that are sampled (`wire/sample.ts`), and changes nothing. */
+  sample(): void {
+    this.#sampled = true
   }
 
   /** The link answers the names in `names`, and lets all others pass. */
@@ -135,6 +141,7 @@ export class CutDraft {
       closed: this.#closed && !this.#expanded,
       positives: this.#positives,
       negatives: this.#negatives,
+      sampled: this.#sampled,
       rotate: this.#rotate,
       size: this.#size,
       positiveTtl: this.#positiveTtl,
@@ -154,6 +161,7 @@ const ASKED: Omit<Cut, 'suffix'> = {
   closed: false,
   positives: false,
   negatives: false,
+  sampled: false,
   rotate: false,
   size: 0,
   counter: NONE,

@@ -54,6 +54,11 @@ export interface Plugin {
   readonly footprint?: Footprint
   /** What the plugin knows of its clients' search lists; absent where it is none to ask. */
   readonly searchLists?: SearchLists
+  /**
+   * What runs at a client's address, as `namespace/name`, without what tells the replicas of one workload apart. Undefined where that is not
+   * known; absent where the plugin knows no clients.
+   */
+  workloadAt?(address: string): string | undefined
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
   /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */
