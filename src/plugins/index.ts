@@ -21,6 +21,7 @@ import { definition as prometheus } from './prometheus/index.ts'
 import { definition as ready } from './ready/index.ts'
 import { definition as reload } from './reload/index.ts'
 import { definition as root } from './root/index.ts'
+import { definition as top } from './top/index.ts'
 import { definition as whoami } from './whoami/index.ts'
 
 export const plugins: readonly PluginDefinition[] = [
@@ -35,6 +36,7 @@ export const plugins: readonly PluginDefinition[] = [
   prometheus,
   errors,
   log,
+  top,
   loadbalance,
   autopath,
   cache,

@@ -48,6 +48,8 @@ const BEFORE: Readonly<Record<string, string>> = {
   'search lists of some names': 'autopath shop.svc.cluster.local two.test @kubernetes\n log . {\n class denial\n}',
   'search lists and hosts':
     'errors\n prometheus localhost:0\n autopath @kubernetes\n cache {\n serve_stale 20s\n}\n hosts HOSTS {\n fallthrough\n}',
+  'search misses': 'top localhost:0\n prometheus localhost:0\n cache',
+  'search misses beside search lists': 'top localhost:0\n autopath @kubernetes\n loadbalance\n cache 20',
   'a search list for all': 'autopath RESOLV_CONF\n cache 30',
   'a stranger before the cache': 'stranger\n cache',
   'a stranger behind the cache': 'cache\n lodger',

@@ -3,6 +3,7 @@ import type { PluginDefinition } from '../../src/plugin/plugin.ts'
 import { plugins } from '../../src/plugins/index.ts'
 import { Transport } from '../../src/table/counters.ts'
 import type { Query } from '../../src/wire/query.ts'
+import { SAMPLED_ONE_IN } from '../../src/wire/sample.ts'
 import { Rcode } from '../../src/wire/types.ts'
 import { answerTo } from '../helpers/answer.ts'
 import { testClock } from '../helpers/clock.ts'
@@ -161,3 +162,22 @@ t.test('names that do not exist are walked, and the others stand in the table be
   t.match(await ask('db.data.svc.cluster.local A'), '10.96.0.2')
   t.equal(on.answered, 3, 'from the table')
 })
+
+t.test(
+  'of what is searched in vain one query in sixteen is looked at, the others are answered from the table',
+  async t => {
+    const counted = closed.replace('.:53 {', '.:53 {\n  top localhost:0')
+    const { on, sides } = await both(t, counted)
+    for (const name of ['api.example.org.cluster.local A', 'api.example.org.svc.cluster.local A']) {
+      on.answered = 0
+      for (let id = 0; id < SAMPLED_ONE_IN; id++) {
+        const packet = questionPacket(name)
+        packet.writeUInt16BE(id)
+        for (const side of sides) t.equal(answerText((await side.exchange(packet, Transport.UDP4, 0))!), 'NXDOMAIN')
+      }
+      t.equal(on.answered, name.includes('svc') ? SAMPLED_ONE_IN : SAMPLED_ONE_IN - 1)
+    }
+    const line = 'portolan_search_misses_total{server="dns://:53"} 48'
+    for (const side of sides) t.ok((await side.counts()).includes(line))
+  },
+)

@@ -24,6 +24,7 @@ import { type KubernetesOptions, readKubernetes } from './options.ts'
 import { probedText } from './probed.ts'
 import { searchLists, warnOfAutopath } from './search-lists.ts'
 import { falls, type ServedZones, servedZones } from './served-zones.ts'
+import { workloadAt } from './workload.ts'
 
 export const definition: PluginDefinition = {
   name: 'kubernetes',
@@ -88,6 +89,10 @@ export class Kubernetes implements Plugin {
 
   get options(): KubernetesOptions {
     return this.#options
+  }
+
+  workloadAt(address: string): string | undefined {
+    return workloadAt(this.cluster, address)
   }
 
   ready(): boolean {
