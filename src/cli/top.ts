@@ -21,7 +21,7 @@ export const top: Command = {
     output: { value: 'FORM', alias: ['o'], help: 'table or json (default table)' },
   },
   notes:
-    'The server needs `top` in its Corefile. Figures are estimated from one query in sixteen, over ten to twenty minutes.',
+    'The server needs `top` in its Corefile. Figures are estimated from one query in 64, over ten to twenty minutes.',
   run: showTop,
 }
 

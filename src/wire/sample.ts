@@ -4,7 +4,7 @@
  */
 
 /** How many queries one that is sampled stands for. */
-export const SAMPLED_ONE_IN = 16
+export const SAMPLED_ONE_IN = 64
 
 /** Not id 0, which some have in all their queries. */
 const REST = 7

@@ -163,21 +163,18 @@ t.test('names that do not exist are walked, and the others stand in the table be
   t.equal(on.answered, 3, 'from the table')
 })
 
-t.test(
-  'of what is searched in vain one query in sixteen is looked at, the others are answered from the table',
-  async t => {
-    const counted = closed.replace('.:53 {', '.:53 {\n  top localhost:0')
-    const { on, sides } = await both(t, counted)
-    for (const name of ['api.example.org.cluster.local A', 'api.example.org.svc.cluster.local A']) {
-      on.answered = 0
-      for (let id = 0; id < SAMPLED_ONE_IN; id++) {
-        const packet = questionPacket(name)
-        packet.writeUInt16BE(id)
-        for (const side of sides) t.equal(answerText((await side.exchange(packet, Transport.UDP4, 0))!), 'NXDOMAIN')
-      }
-      t.equal(on.answered, name.includes('svc') ? SAMPLED_ONE_IN : SAMPLED_ONE_IN - 1)
+t.test('of what is searched in vain one query in 64 is looked at, the others are answered from the table', async t => {
+  const counted = closed.replace('.:53 {', '.:53 {\n  top localhost:0')
+  const { on, sides } = await both(t, counted)
+  for (const name of ['api.example.org.cluster.local A', 'api.example.org.svc.cluster.local A']) {
+    on.answered = 0
+    for (let id = 0; id < SAMPLED_ONE_IN; id++) {
+      const packet = questionPacket(name)
+      packet.writeUInt16BE(id)
+      for (const side of sides) t.equal(answerText((await side.exchange(packet, Transport.UDP4, 0))!), 'NXDOMAIN')
     }
-    const line = 'portolan_search_misses_total{server="dns://:53"} 48'
-    for (const side of sides) t.ok((await side.counts()).includes(line))
-  },
-)
+    t.equal(on.answered, name.includes('svc') ? SAMPLED_ONE_IN : SAMPLED_ONE_IN - 1)
+  }
+  const line = 'portolan_search_misses_total{server="dns://:53"} 192'
+  for (const side of sides) t.ok((await side.counts()).includes(line))
+})

@@ -1,6 +1,6 @@
 /**
  * `top`: counts which names are searched in the cluster to the end of its domains, and are not there, and by whom. One query in
- * sixteen is looked at, so that the others may be answered from the answer table.
+ * 64 is looked at, so that the others may be answered from the answer table.
  */
 import { hostPort } from '../../corefile/addresses.ts'
 import { readOptions } from '../../corefile/options.ts'

@@ -42,7 +42,7 @@ async function topServer(t: Test, { beside = '', objects = [] as readonly Cluste
 }
 `
   const served = await serve(t, corefile, { cluster: state, inPlace: [deny] })
-  /** Asks with every id there is: one in sixteen is looked at. */
+  /** Asks with every id there is: one in 64 is looked at. */
   const askAll = async (question: string, asked: AskOptions = {}) => {
     for (let id = 0; id < SAMPLED_ONE_IN; id++) {
       const packet = questionPacket(question)
@@ -59,7 +59,7 @@ const misses = async ({ metrics }: Awaited<ReturnType<typeof topServer>>) =>
 t.test('what a search list makes of a name, right below the zone, is counted as three queries', async t => {
   const server = await topServer(t)
   await server.askAll('api.example.org.cluster.local')
-  t.equal(await misses(server), 48, 'sixteen searches')
+  t.equal(await misses(server), 192, '64 searches')
   for (const other of [
     'api.example.org.shop.svc.cluster.local',
     'api.example.org.svc.cluster.local',
@@ -70,9 +70,9 @@ t.test('what a search list makes of a name, right below the zone, is counted as 
     '1.0.96.10.in-addr.arpa PTR',
   ])
     await server.askAll(other)
-  t.equal(await misses(server), 48, 'nothing else')
+  t.equal(await misses(server), 192, 'nothing else')
   await server.askAll('web.cluster.local')
-  t.equal(await misses(server), 96, 'whoever denies it')
+  t.equal(await misses(server), 384, 'whoever denies it')
 })
 
 t.test('what autopath spares is not counted', async t => {
@@ -120,24 +120,24 @@ t.test('the report, and `portolan top`', async t => {
   const { status, type, body } = await http.get('/top')
   t.same([status, type], [200, 'application/json'])
   const report: Report = JSON.parse(body)
-  t.match(report, { seconds: 5, sampledOneIn: 16, searches: 48, misses: 144 })
+  t.match(report, { seconds: 5, sampledOneIn: 64, searches: 192, misses: 576 })
   t.match(report.rows, [
-    { name: 'api.example.org', client: 'shop/cart', searches: 32, misses: 96, error: 0 },
-    { name: 'api.example.org', client: '192.0.2.1', searches: 16, misses: 48 },
+    { name: 'api.example.org', client: 'shop/cart', searches: 128, misses: 384, error: 0 },
+    { name: 'api.example.org', client: '192.0.2.1', searches: 64, misses: 192 },
   ])
   const server = `http://127.0.0.1:${http.port}`
   t.same(await run(['top', '-server', server]), {
     code: 0,
-    out: `144 queries in 5 s were for nothing: 48 searches went through the cluster (from one query in 16)
+    out: `576 queries in 5 s were for nothing: 192 searches went through the cluster (from one query in 64)
 
 misses  share  name             by         what helps
-96      67 %   api.example.org  shop/cart  ${adviceFor('api.example.org', false).join(', or ')}
-48      33 %   api.example.org  192.0.2.1  ${adviceFor('api.example.org', false).join(', or ')}
+384     67 %   api.example.org  shop/cart  ${adviceFor('api.example.org', false).join(', or ')}
+192     33 %   api.example.org  192.0.2.1  ${adviceFor('api.example.org', false).join(', or ')}
 `,
     err: '',
   })
   const json = await run(['top', '-server', server, '-n', '1', '-o', 'json'])
-  t.match(JSON.parse(json.out), { misses: 144, rows: { length: 1 } })
+  t.match(JSON.parse(json.out), { misses: 576, rows: { length: 1 } })
 })
 
 t.test('where nobody tells', async t => {
@@ -172,7 +172,7 @@ t.test('workloads', async t => {
   t.equal(at(pod('shop/a', CART), pod('data/b', CART, { phase: 'Succeeded' })), 'shop/a')
 })
 
-t.test('one query in sixteen, and never id 0', async t => {
+t.test('one query in 64, and never id 0', async t => {
   const sampled = Array.from({ length: 0x10000 }, (_, id) => id).filter(isSampled)
   t.equal(sampled.length, 0x10000 / SAMPLED_ONE_IN)
   t.notOk(isSampled(0))
