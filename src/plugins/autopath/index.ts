@@ -38,34 +38,38 @@ interface AutopathOptions {
 }
 
 /** Reads `autopath [ZONES...] RESOLV-CONF|@PLUGIN`. */
-function readAutopath(
-  directive: Directive,
-  { block, directory, log }: SetupContext,
-  systemFile: string,
-): AutopathOptions {
+function readAutopath(directive: Directive, context: SetupContext, systemFile: string): AutopathOptions {
   const named: NameKey[] = []
   for (let left = directive.args.length; left > 1; left--) named.push(directive.zone({ name: 'zone' }))
-  const zones = named.length > 0 ? named : block.origins
-  const from = directive.peek
-  if (from?.startsWith('@')) {
-    const name = directive.text().slice(1)
-    readOptions(directive)
-    if (!block.directives.some(other => other.name === name))
-      log.warning(`there is no ${name} in this server block: as it stands, autopath never applies`)
-    return { zones, more: systemSearch(systemFile, log), lists: () => listsOf(name, block, directive) }
-  }
-  const [token] = directive.args.slice(-1)
-  const path = directive.path(directory, { name: 'resolv-conf' })
+  const read = directive.peek?.startsWith('@') ? readPlugin : readFile
+  const options = read(directive, context, systemFile)
   readOptions(directive)
-  let search: readonly NameKey[]
-  try {
-    search = searchOf(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw directive.error(`cannot read ${path}: ${messageOf(error)}`, token, error)
-  }
+  return { zones: named.length > 0 ? named : context.block.origins, ...options }
+}
+
+type Lists = Omit<AutopathOptions, 'zones'>
+
+function readPlugin(directive: Directive, { block, log }: SetupContext, systemFile: string): Lists {
+  const name = directive.text().slice(1)
+  if (!block.directives.some(other => other.name === name))
+    log.warning(`there is no ${name} in this server block: as it stands, autopath never applies`)
+  return { more: systemSearch(systemFile, log), lists: () => listsOf(name, block, directive) }
+}
+
+function readFile(directive: Directive, { directory, log }: SetupContext): Lists {
+  const path = directive.path(directory, { name: 'resolv-conf' })
+  const search = searchIn(path, directive)
   const [first] = search
   if (first === undefined) log.warning(`${path} has no search list: as it stands, autopath never applies`)
-  return { zones, more: [], lists: () => first && { domains: [first], of: () => search } }
+  return { more: [], lists: () => first && { domains: [first], of: () => search } }
+}
+
+function searchIn(path: string, directive: Directive): NameKey[] {
+  try {
+    return searchOf(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw directive.error(`cannot read ${path}: ${messageOf(error)}`, directive.args.at(-1), error)
+  }
 }
 
 function listsOf(name: string, { plugins }: SetupContext['block'], directive: Directive): SearchLists | undefined {
