@@ -11,7 +11,6 @@ import { walkOf } from '../client/rehearsal.ts'
 import { libcs, type ResolverConfig, resolverConfig } from '../client/resolver-config.ts'
 import { perform } from '../client/stub-resolver.ts'
 import type { AddressType, Exchange, Outcome, Result, Step } from '../client/walk.ts'
-import { USUAL_DNS } from '../cluster/objects.ts'
 import { messageOf } from '../errors.ts'
 import { parseResolvConf, resolvConfText } from '../net/resolv-conf.ts'
 import { Rcode, rcodeName } from '../wire/types.ts'
@@ -84,7 +83,7 @@ async function podConf(
 ): Promise<PodResolvConf> {
   const key = podKey(from)
   const { state } = await readState(given, shell, { kinds: ['Service', 'Pod'] })
-  const { namespace, hostNetwork, dns = USUAL_DNS } = podNamed(state, key)
+  const { namespace, hostNetwork, dns } = podNamed(state, key)
   const servers = clusterDns(state, given.text('cluster-dns'))
   if (servers.length === 0)
     throw usageError('there is no service kube-system/kube-dns: say with -cluster-dns ADDRESS what kubelets are told')
