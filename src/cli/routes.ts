@@ -32,7 +32,15 @@ export const routes: Command = {
     },
     family: { value: '4|6', help: 'this family alone' },
     from: { value: 'WHO', help: 'lookup, simulate: who connects: NAMESPACE/POD, an address or a range' },
-    clients: { value: 'N', help: 'simulate: how many connect (1000)' },
+    clients: {
+      value: 'N',
+      help: 'simulate: how many connect (1000), each from an address of its own or of the range -from',
+    },
+    'same-client': { help: 'simulate: all of them from one address' },
+    scheduler: {
+      value: 'NAME',
+      help: 'simulate: random, as iptables and nftables do, or of IPVS rr, wrr, lc, wlc, dh, sh, sed, nq (random)',
+    },
     'no-jumps': {
       help: "render iptables: without the rules that lead from the kernel's chains, for a node that has them",
     },

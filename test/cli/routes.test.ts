@@ -144,10 +144,24 @@ t.test('simulate', async t => {
   t.ok(Math.abs(counts[0] - 1500) < 150)
   t.match(
     (await routes(t, 'simulate 10.96.0.20:80')).out,
-    /: 1000 clients over 2 endpoints, 50\.0 % expected for each\n/,
+    /: 1000 connections over 2 endpoints \(random, affinity 10800 s\), an equal share is 50\.0 %\n/,
   )
   t.match((await routes(t, 'simulate 10.96.0.21:80')).out, /^✗ .*all 1000 clients meet REJECT: there are no endpoints/)
   t.match((await routes(t, 'simulate 10.96.0.20:80 -clients 0')).err, /-clients is a number from 1/)
+})
+
+t.test('simulate with a scheduler', async t => {
+  const counts = async (words: string) => {
+    const { endpoints } = JSON.parse((await routes(t, `simulate 10.96.0.20:80 -o json -clients 100 ${words}`)).out)
+    return endpoints.map(({ clients }: { clients: number }) => clients)
+  }
+  for (const name of ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq']) t.same(await counts(`-scheduler ${name}`), [50, 50], name)
+  t.same((await counts('-scheduler dh')).sort(), [0, 100], 'one address, one endpoint')
+  t.same(await counts('-scheduler rr -same-client'), [0, 100], 'the service has affinity')
+  t.same(await counts('-scheduler rr -from shop/client'), [0, 100])
+  t.same(await counts('-scheduler rr -from 192.0.2.0/31'), [50, 50])
+  t.same(await counts('-scheduler rr -from 192.0.2.0/32'), [0, 100])
+  t.match((await routes(t, 'simulate 10.96.0.20:80 -scheduler mh')).err, /-scheduler is random, rr, .* or nq, got "mh"/)
 })
 
 t.test('render', async t => {
