@@ -6,7 +6,7 @@ import type { Kind, Node } from '../cluster/objects.ts'
 import { ClusterState } from '../cluster/state.ts'
 import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'
-import { logger } from '../observe/logger.ts'
+import { type Logger, logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import type { RenderOptions } from '../routes/setting.ts'
 import { RouteTable } from '../routes/table.ts'
@@ -35,7 +35,9 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
     failed.reject(new PortolanError('PORTOLAN_ROUTES_SLOW', `the cluster was not read in ${patienceMs / 1000} s`)),
   )
   try {
-    const source = await sourceOf(given, shell, kinds, failed.reject)
+    // What goes wrong is the command's to say.
+    const log = logger({ format: 'text', write: () => undefined })
+    const source = await sourceOf(given, shell, { kinds, log, lasting: false, fail: failed.reject })
     await Promise.race([source.follow(state, stop.signal), failed.promise])
   } finally {
     late.cancel()
@@ -46,30 +48,39 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
   return { state, table, node: nodeOf(given.text('node'), state) }
 }
 
-async function sourceOf(
-  given: Arguments,
-  shell: Shell,
-  kinds: readonly Kind[],
-  fail: (error: PortolanError) => void,
-): Promise<Source> {
+export interface Reading {
+  readonly kinds: readonly Kind[]
+  readonly log: Logger
+  /** Whether changes are followed, or it is read once. */
+  readonly lasting: boolean
+  /** Told of each problem with an API server. */
+  fail(error: PortolanError): void
+}
+
+/** How often what is known is compared with what the API server has, where it is followed. */
+const selfCheckMs = 60_000
+
+/** The source that the options name. */
+export async function sourceOf(given: Arguments, shell: Shell, reading: Reading): Promise<Source> {
+  const { kinds, log, lasting, fail } = reading
+  const { clock, random } = shell
   const path = given.text('manifests')
   if (path !== undefined) {
     if (given.has('kubeconfig')) throw usageError('-manifests and -kubeconfig are two clusters: give one')
     const { manifestsSource } = await import('../sources/manifests/index.ts')
-    return manifestsSource({ path, watch: 'never' })
+    return manifestsSource({ path, watch: lasting ? 'events' : 'never', clock, log })
   }
   const access = { from: 'kubeconfig', file: kubeconfigOf(given, shell), context: given.text('context') } as const
   const { apiserverSource } = await import('../sources/apiserver/index.ts')
   return apiserverSource({
     access,
     kinds,
-    clock: shell.clock,
-    random: shell.random,
-    // What goes wrong is the command's to say.
-    log: logger({ format: 'text', write: () => undefined }),
+    clock,
+    random,
+    log,
     metrics: metrics(),
-    // It ends before there was time for one.
-    selfCheckMs: 0,
+    // Who reads once has no time for one.
+    selfCheckMs: lasting ? selfCheckMs : 0,
     onProblem: (_, problem) => {
       if (problem !== undefined) fail(problem)
     },
@@ -89,7 +100,7 @@ function kubeconfigOf(given: Arguments, { env }: Shell): string {
 }
 
 /** A node that the cluster does not know is a mistake, unless it knows none at all. */
-function nodeOf(name: string | undefined, state: ClusterState): Node | undefined {
+export function nodeOf(name: string | undefined, state: ClusterState): Node | undefined {
   if (name === undefined) return undefined
   const known = state.get('Node', name)
   if (known !== undefined) return known
