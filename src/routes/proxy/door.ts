@@ -37,6 +37,12 @@ export interface Listening {
 /** Errors that another port may do without. */
 const busy = new Set(['EADDRINUSE', 'EACCES'])
 
+const words: Readonly<Record<string, string>> = {
+  EACCES: 'a port below 1024 takes root',
+  EADDRINUSE: 'the port is taken',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+}
+
 export class Door {
   readonly #pool: Pool
   /** None for a protocol that there is no front for. */
@@ -86,8 +92,9 @@ export class Door {
         this.#problem = undefined
         return true
       } catch (error) {
-        this.#problem = messageOf(error)
-        if (!(error instanceof Error && 'code' in error && busy.has(String(error.code)))) break
+        const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+        this.#problem = words[code] ?? messageOf(error)
+        if (!busy.has(code)) break
       }
     }
     return this.#problem !== before
