@@ -6,7 +6,7 @@ import type { Kind, Node } from '../cluster/objects.ts'
 import { ClusterState } from '../cluster/state.ts'
 import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'
-import { type Logger, logger } from '../observe/logger.ts'
+import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import type { RenderOptions } from '../routes/setting.ts'
 import { RouteTable } from '../routes/table.ts'
@@ -35,9 +35,7 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
     failed.reject(new PortolanError('PORTOLAN_ROUTES_SLOW', `the cluster was not read in ${patienceMs / 1000} s`)),
   )
   try {
-    // What goes wrong is the command's to say.
-    const log = logger({ format: 'text', write: () => undefined })
-    const source = await sourceOf(given, shell, { kinds, log, lasting: false, fail: failed.reject })
+    const source = await sourceOf(given, shell, kinds, failed.reject)
     await Promise.race([source.follow(state, stop.signal), failed.promise])
   } finally {
     late.cancel()
@@ -48,39 +46,30 @@ export async function readCluster(given: Arguments, shell: Shell, pods: boolean)
   return { state, table, node: nodeOf(given.text('node'), state) }
 }
 
-export interface Reading {
-  readonly kinds: readonly Kind[]
-  readonly log: Logger
-  /** Whether changes are followed, or it is read once. */
-  readonly lasting: boolean
-  /** Told of each problem with an API server. */
-  fail(error: PortolanError): void
-}
-
-/** How often what is known is compared with what the API server has, where it is followed. */
-const selfCheckMs = 60_000
-
-/** The source that the options name. */
-export async function sourceOf(given: Arguments, shell: Shell, reading: Reading): Promise<Source> {
-  const { kinds, log, lasting, fail } = reading
-  const { clock, random } = shell
+async function sourceOf(
+  given: Arguments,
+  shell: Shell,
+  kinds: readonly Kind[],
+  fail: (error: PortolanError) => void,
+): Promise<Source> {
   const path = given.text('manifests')
   if (path !== undefined) {
     if (given.has('kubeconfig')) throw usageError('-manifests and -kubeconfig are two clusters: give one')
     const { manifestsSource } = await import('../sources/manifests/index.ts')
-    return manifestsSource({ path, watch: lasting ? 'events' : 'never', clock, log })
+    return manifestsSource({ path, watch: 'never' })
   }
   const access = { from: 'kubeconfig', file: kubeconfigOf(given, shell), context: given.text('context') } as const
   const { apiserverSource } = await import('../sources/apiserver/index.ts')
   return apiserverSource({
     access,
     kinds,
-    clock,
-    random,
-    log,
+    clock: shell.clock,
+    random: shell.random,
+    // What goes wrong is the command's to say.
+    log: logger({ format: 'text', write: () => undefined }),
     metrics: metrics(),
-    // Who reads once has no time for one.
-    selfCheckMs: lasting ? selfCheckMs : 0,
+    // It ends before there was time for one.
+    selfCheckMs: 0,
     onProblem: (_, problem) => {
       if (problem !== undefined) fail(problem)
     },
@@ -88,7 +77,7 @@ export async function sourceOf(given: Arguments, shell: Shell, reading: Reading)
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */
-function kubeconfigOf(given: Arguments, { env }: Shell): string {
+export function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const named = given.text('kubeconfig')
   if (named !== undefined) return named
   const usual = env['HOME'] === undefined ? [] : [join(env['HOME'], '.kube', 'config')]

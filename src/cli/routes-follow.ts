@@ -1,34 +1,37 @@
-/** The cluster that a command of `portolan routes` follows for as long as it runs. */
+/** The cluster that `portolan routes apply` follows: the same as other commands read once. */
+import type { Source } from '../cluster/contract.ts'
 import type { Kind } from '../cluster/objects.ts'
-import { ClusterState } from '../cluster/state.ts'
 import type { Logger } from '../observe/logger.ts'
-import { RouteTable } from '../routes/table.ts'
-import type { Arguments } from './arguments.ts'
-import { sourceOf } from './routes-cluster.ts'
+import { metrics } from '../observe/metrics.ts'
+import { type Arguments, usageError } from './arguments.ts'
+import { kubeconfigOf } from './routes-cluster.ts'
 import type { Shell } from './shell.ts'
 
-export interface FollowedCluster {
-  readonly state: ClusterState
-  readonly table: RouteTable
-  /** Has it called after each change, in the same synchronous stretch, and once at first. */
-  onChange(changed: () => void): void
-}
+export const followedKinds: readonly Kind[] = ['Service', 'EndpointSlice', 'Node']
 
-/**
- * Resolves when everything was read once. What goes wrong with an API server is logged and tried again, however often. Rejects where
- * trying again is no use, and with the signal's reason when it aborts; nodes are followed only where `-node` names one.
- */
-export async function followCluster(
-  given: Arguments,
-  shell: Shell,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<FollowedCluster> {
-  const kinds: Kind[] = ['Service', 'EndpointSlice', ...(given.has('node') ? (['Node'] as const) : [])]
-  const state = new ClusterState({ kinds })
-  const source = await sourceOf(given, shell, { kinds, log, lasting: true, fail: () => undefined })
-  await source.follow(state, signal)
-  const table = new RouteTable()
-  state.follow(table)
-  return { state, table, onChange: changed => void state.follow({ rebuild: changed, update: changed }) }
+/** As often as the server does: an event that never came is not missed for long. */
+const selfCheckMs = 60_000
+
+/** A source that never gives up; what goes wrong with it is logged. */
+export async function liveSource(given: Arguments, { clock, random, ...shell }: Shell, log: Logger): Promise<Source> {
+  const path = given.text('manifests')
+  if (path !== undefined) {
+    if (given.has('kubeconfig')) throw usageError('-manifests and -kubeconfig are two clusters: give one')
+    const { manifestsSource } = await import('../sources/manifests/index.ts')
+    return manifestsSource({ path, clock, log })
+  }
+  const { apiserverSource } = await import('../sources/apiserver/index.ts')
+  return apiserverSource({
+    access: {
+      from: 'kubeconfig',
+      file: kubeconfigOf(given, { clock, random, ...shell }),
+      context: given.text('context'),
+    },
+    kinds: followedKinds,
+    clock,
+    random,
+    log,
+    metrics: metrics(),
+    selfCheckMs,
+  })
 }

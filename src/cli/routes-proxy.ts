@@ -11,7 +11,7 @@ import type { Family } from '../wire/address.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { Exit } from './command.ts'
 import { familiesOf, nodeOf, renderOptionsOf } from './routes-cluster.ts'
-import { type FollowedCluster, followCluster } from './routes-follow.ts'
+import { type FollowedCluster, followCluster } from './routes-live.ts'
 import { columns, show } from './routes-output.ts'
 import type { Shell, Signal } from './shell.ts'
 
