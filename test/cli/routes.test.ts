@@ -178,6 +178,27 @@ t.test('render', async t => {
   t.match((await routes(t, 'render cilium')).err, /which rules/)
 })
 
+t.test('render ipvs', async t => {
+  const all = (await routes(t, 'render ipvs -node worker-1 -family 4')).out
+  t.match(all, /^# addresses, IPv4: ip -batch -\n/)
+  t.match(all, /^# ipvsadm, IPv4: ipvsadm --restore\n[^#]*^-A -t 172\.18\.0\.11:30080 -s rr -p 10800\n/m)
+  t.match(all, /^# iptables, IPv4: iptables-restore --noflush\n\*filter\n/m)
+  t.match(await routes(t, 'render ipvs -node worker-1 -part ipvsadm -scheduler sh'), {
+    code: 0,
+    out: /^-A -t 10\.96\.0\.21:80 -s sh\n/,
+  })
+  t.match(
+    (await routes(t, 'render ipvs -node worker-1 -part ipset')).out,
+    /^create KUBE-LOOP-BACK .*\ncreate KUBE-6-LOOP-BACK /s,
+  )
+  t.match((await routes(t, 'render ipvs -node worker-1 -part iptables')).err, /give -family 4 or -family 6/)
+  t.match(
+    (await routes(t, 'render ipvs -node worker-1 -part sets')).err,
+    /-part is addresses, ipvsadm, ipset or iptables/,
+  )
+  t.match((await routes(t, 'render ipvs -node worker-1 -scheduler random')).err, /-scheduler is rr, wrr/)
+})
+
 t.test('mistakes of the command line', async t => {
   const usage = async (words: string) => {
     const { code, err } = await routes(t, words)
