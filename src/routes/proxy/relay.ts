@@ -12,7 +12,7 @@ export function relay(client: Socket, backend: Socket): Promise<'over' | 'unused
     const ends = [
       on(client, 'error', () => backend.resetAndDestroy()),
       on(client, 'close', () => {
-        if (!backend.destroyed && !client.writableFinished) backend.resetAndDestroy()
+        if (!client.readableEnded || !client.writableFinished) backend.resetAndDestroy()
         finish()
       }),
       on(backend, 'error', () => {
@@ -20,7 +20,6 @@ export function relay(client: Socket, backend: Socket): Promise<'over' | 'unused
       }),
       on(backend, 'close', () => {
         if (isReset && backend.bytesRead === 0 && backend.bytesWritten === 0 && !client.destroyed) {
-          client.pause()
           return settle('unused')
         }
         // What it has said to its end is still delivered.
@@ -37,7 +36,9 @@ export function relay(client: Socket, backend: Socket): Promise<'over' | 'unused
     }
 
     function settle(outcome: 'over' | 'unused'): void {
+      // Without anybody to pipe to the client is paused.
       client.unpipe(backend)
+      backend.unpipe(client)
       for (const end of ends) end()
       resolve(outcome)
     }

@@ -189,3 +189,15 @@ t.test('when the grace is over what is left is reset', async t => {
   await proxy.close(20)
   t.equal(await error, 'ECONNRESET')
 })
+
+t.test('and with it a backend that has said all, and still listens', async t => {
+  const { endpoints, proxy } = await lab(t)
+  const server = await endpoint(t, 1, socket => socket.end('bye').resume())
+  await endpoints(1)
+  const client = connect({ host, port, allowHalfOpen: true })
+  client.on('error', () => undefined).resume()
+  await once(client, 'end')
+  t.equal(server.connections.size, 1)
+  await proxy.close(20)
+  await until(() => server.connections.size === 0)
+})
