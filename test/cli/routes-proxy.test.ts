@@ -5,6 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { portolan } from '../../src/cli/portolan.ts'
 import { systemClock } from '../../src/observe/clock.ts'
+import { fakeApiServer } from '../helpers/followed-apiserver.ts'
+import { kubeconfig } from '../helpers/kubeconfig.ts'
 import { run, testShell } from '../helpers/shell.ts'
 import { ask, endpoint, host, ipOf, port } from '../routes/proxy/lab.ts'
 
@@ -89,6 +91,33 @@ t.test('a second signal ends it at once', async t => {
   t.same(exits, [1])
   t.equal(await ended, 0)
   t.equal(await answer, 'ECONNRESET', 'its grace was over')
+})
+
+t.test('follows an API server', async t => {
+  await endpoint(t, 1)
+  await endpoint(t, 2)
+  const api = await fakeApiServer(t)
+  const slice = (number: number) => ({
+    metadata: { name: 'web-1', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port }],
+    endpoints: [{ addresses: [ipOf(number)] }],
+  })
+  api.put('Service', {
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { clusterIP: '10.96.0.1', ports: [{ port }] },
+  })
+  api.put('EndpointSlice', slice(1))
+  api.put('Node', { metadata: { name: 'worker-1' } })
+  const file = `${t.testdir({ config: JSON.stringify(kubeconfig(api.url)) })}/config`
+  const { shell, wrote, send } = testShell({ clock: systemClock })
+  const ended = portolan(['routes', 'proxy', '-kubeconfig', file, '-node', 'worker-1', '-listen', host], shell)
+  await wrote(/shop\/web/)
+  t.equal(await ask(port, 'x'), '1:x')
+  api.put('EndpointSlice', slice(2))
+  while ((await ask(port, 'x')) !== '2:x') await sleep(10)
+  send('SIGTERM')
+  t.equal(await ended, 0)
 })
 
 t.test('mistakes', async t => {

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { systemClock } from '../../src/observe/clock.ts'
 import { fakeApiServer } from '../helpers/followed-apiserver.ts'
+import { kubeconfig } from '../helpers/kubeconfig.ts'
 import { run } from '../helpers/shell.ts'
 
 const manifests = `
@@ -245,13 +246,3 @@ t.test('from an API server, as kubectl finds it', async t => {
   t.equal(code, 1)
   t.match(err, /nodes.*403|403.*nodes/)
 })
-
-function kubeconfig(server: string): unknown {
-  const name = 'test'
-  return {
-    clusters: [{ name, cluster: { server } }],
-    users: [{ name, user: {} }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
-    'current-context': name,
-  }
-}
