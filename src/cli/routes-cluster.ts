@@ -103,7 +103,7 @@ async function sourceOf(
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */
-function kubeconfigOf(given: Arguments, { env }: Shell): string {
+export function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const named = given.text('kubeconfig')
   if (named !== undefined) return named
   const usual = env['HOME'] === undefined ? [] : [join(env['HOME'], '.kube', 'config')]

@@ -10,6 +10,7 @@ type Verb = (given: Arguments, shell: Shell) => Promise<number>
 const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words: number]>> = {
   list: [async () => (await import('./routes-list.ts')).listRoutes, 1],
   lookup: [async () => (await import('./routes-lookup.ts')).lookupRoute, 2],
+  proxy: [async () => (await import('./routes-proxy.ts')).proxyRoutes, 1],
   render: [async () => (await import('./routes-render.ts')).renderRoutes, 2],
   simulate: [async () => (await import('./routes-simulate.ts')).simulateRoute, 2],
 }
@@ -17,7 +18,8 @@ const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words:
 export const routes: Command = {
   name: 'routes',
   summary: 'tells where cluster addresses lead, and renders the rules of a node',
-  synopsis: 'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables | simulate ADDRESS:PORT[/PROTOCOL]',
+  synopsis:
+    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables|ipvs | simulate ADDRESS:PORT[/PROTOCOL] | proxy',
   words: 2,
   options: {
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
@@ -36,15 +38,34 @@ export const routes: Command = {
     },
     family: { value: '4|6', help: 'this family alone' },
     from: { value: 'WHO', help: 'lookup, simulate: who connects: NAMESPACE/POD, an address or a range' },
-    clients: { value: 'N', help: 'simulate: how many connect (1000)' },
-    'no-jumps': {
-      help: "render iptables: without the rules that lead from the kernel's chains, for a node that has them",
+    clients: {
+      value: 'N',
+      help: 'simulate: how many connect (1000), each from an address of its own or of the range -from',
     },
-    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, simulate: table, json or yaml (table)' },
+    'same-client': { help: 'simulate: all of them from one address' },
+    scheduler: {
+      value: 'NAME',
+      help: 'random, as iptables and nftables do, or of IPVS rr, wrr, lc, wlc, dh, sh, sed, nq (simulate: random, proxy and render ipvs: rr)',
+    },
+    service: { value: 'NAMESPACE/NAME[:PORT],…', help: 'proxy: these services, or ports of services, alone' },
+    listen: { value: 'ADDRESS', help: 'proxy: where it listens for all of them (127.0.0.1)' },
+    virtual: { help: 'proxy: listens at the virtual addresses themselves, those that this machine has' },
+    'udp-timeout': { value: 'SECONDS', help: 'proxy: ends sessions of UDP that are silent for so long (30)' },
+    grace: { value: 'SECONDS', help: 'proxy: how long connections may go on after SIGTERM (10)' },
+    part: {
+      value: 'PART',
+      help: 'render ipvs: addresses, ipvsadm, ipset or iptables alone, for the program that reads it (all, with headings)',
+    },
+    'no-jumps': {
+      help: "render iptables, ipvs: without the rules that lead from the kernel's chains, for a node that has them",
+    },
+    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, simulate, proxy: table, json or yaml (table)' },
   },
   notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
 \`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
-\`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.`,
+\`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.
+\`render ipvs -node NAME -part ipvsadm | ipvsadm --restore\`, and so for each part, has a node do what kube-proxy's mode ipvs does
+(\`ip link add kube-ipvs0 type dummy\` comes first, \`ip -batch -\` takes the addresses).`,
   async run(given, shell) {
     const [word] = given.words
     const verb = word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
