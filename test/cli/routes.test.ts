@@ -197,7 +197,7 @@ t.test('render ipvs', async t => {
     (await routes(t, 'render ipvs -node worker-1 -part sets')).err,
     /-part is addresses, ipvsadm, ipset or iptables/,
   )
-  t.match((await routes(t, 'render ipvs -node worker-1 -scheduler random')).err, /-scheduler is rr, wrr/)
+  t.match((await routes(t, 'render ipvs -node worker-1 -scheduler random')).err, /scheduler is rr, wrr/)
 })
 
 t.test('mistakes of the command line', async t => {
