@@ -27,9 +27,7 @@ export class Owners {
 
   /** Undefined for a rule that has to do with no service, or with one that nobody knows. */
   ofRule(chain: string, rule: Rule): string | undefined {
-    return (
-      serviceIn(rule.comment) ?? (ownChain.test(chain) ? this.ofChain(chain) : undefined) ?? this.#ofTarget(rule)
-    )
+    return serviceIn(rule.comment) ?? (ownChain.test(chain) ? this.ofChain(chain) : undefined) ?? this.#ofTarget(rule)
   }
 
   /** By its hash, else by the comments in it, else by what leads to it, else by the hash of the endpoint that it leads to. */

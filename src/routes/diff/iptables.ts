@@ -81,7 +81,9 @@ class TableComparison {
       this.#add('missing', chain, `:${chain}`, this.#owners.ofChain(chain), why)
     } else {
       const own = inKernel ? found.filter(rule => this.#isOurs(leadsTo(rule))) : this.#counted(chain, found)
-      const [rules, ownRules] = [this.#counted(chain, wanted), own].map(texts => texts.map(text => readRule(text, counting)))
+      const [rules, ownRules] = [this.#counted(chain, wanted), own].map(texts =>
+        texts.map(text => readRule(text, counting)),
+      )
       const difference = compareRules(rules!, ownRules!, rule => roleOf(chain, rule))
       if (difference !== undefined) this.#report(chain, difference)
     }
@@ -130,7 +132,16 @@ class TableComparison {
     const service = this.#owners.ofRule(chain, wanted)
     const why = this.#around.isOld(found.target) ? oldName : whyWrong(found, wanted)
     const { table } = this.#sides
-    this.#findings.push({ kind: 'wrong', level: 'fault', table, chain, rule: found.text, wanted: wanted.text, service, why })
+    this.#findings.push({
+      kind: 'wrong',
+      level: 'fault',
+      table,
+      chain,
+      rule: found.text,
+      wanted: wanted.text,
+      service,
+      why,
+    })
   }
 
   #addMisplaced(chain: string, rule: Rule): void {

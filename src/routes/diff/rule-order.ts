@@ -22,7 +22,14 @@ export function misplaced(wanted: readonly Placed[], found: readonly number[]): 
   const crossed = sides(wanted, found, fixed)
   const guilty = fixed.filter((_, at) => crossed.byOpen[at]! > 1)
   for (const i of guilty) moved.add(i)
-  const left = guilty.length === 0 ? crossed : sides(wanted, found, fixed.filter(i => !moved.has(i)))
+  const left =
+    guilty.length === 0
+      ? crossed
+      : sides(
+          wanted,
+          found,
+          fixed.filter(i => !moved.has(i)),
+        )
   for (const i of left.rules) moved.add(i)
   return [...moved].sort((a, b) => a - b)
 }

@@ -3,6 +3,7 @@
  * again for all services that there are.
  */
 import { chainNames, endpointChain } from '../render/iptables-names.ts'
+import { tailOf } from '../render/nftables-destination.ts'
 import { type Destination, nameOf } from '../route.ts'
 
 export interface Named {
@@ -23,6 +24,8 @@ export class ServiceNames {
   readonly #destinations: readonly Destination[]
   #tails: ReadonlyMap<string, Named> | undefined
   #places: ReadonlyMap<string, string> | undefined
+  #addresses: ReadonlyMap<string, string> | undefined
+  #nftables: ReadonlyMap<string, string> | undefined
   #all: ReadonlySet<string> | undefined
   #searches = SEARCHES
 
@@ -57,6 +60,30 @@ export class ServiceNames {
     this.#places ??= placesOf(this.#destinations)
     return this.#places.get(`${ip} ${protocol.toUpperCase()} ${port}`)
   }
+
+  /** One of the service ports of an address: of a service's, or of an endpoint's. */
+  ofAddress(ip: string): string | undefined {
+    return (this.#addresses ??= addressesOf(this.#destinations)).get(ip)
+  }
+
+  /** The service port of a chain in our table of nftables. */
+  ofNftables(chain: string): string | undefined {
+    const tail = /-([0-9a-f]{16})(?:-\d+)?$/.exec(chain)?.[1]
+    if (tail === undefined) return undefined
+    this.#nftables ??= new Map(this.#destinations.map(destination => [tailOf(destination), nameOf(destination)]))
+    return this.#nftables.get(tail)
+  }
+}
+
+/** The first service port of each address; an endpoint's where no service has it itself. */
+function addressesOf(destinations: readonly Destination[]): ReadonlyMap<string, string> {
+  const addresses = new Map<string, string>()
+  const enter = ({ ip }: { readonly ip: string }, service: string) => {
+    if (!addresses.has(ip)) addresses.set(ip, service)
+  }
+  for (const destination of destinations) for (const at of destination.addresses) enter(at, nameOf(destination))
+  for (const destination of destinations) for (const at of destination.backends) enter(at, nameOf(destination))
+  return addresses
 }
 
 function tailsOf(destinations: readonly Destination[]): ReadonlyMap<string, Named> {
