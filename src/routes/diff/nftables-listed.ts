@@ -1,7 +1,7 @@
 /** Reads what `nft -j list ruleset`, or `list table`, writes. */
 import { PortolanError } from '../../errors.ts'
 import { expressionText, isObject, type Json, keyText, statementsText } from './nftables-expression.ts'
-import type { NftTable, NftTables } from './nftables-table.ts'
+import { inOrder, type NftTable, type NftTables } from './nftables-table.ts'
 
 /** Throws PORTOLAN_ROUTES_DUMP for what is not of that form. */
 export function readListed(json: string): NftTables {
@@ -54,7 +54,7 @@ function enterChain({ chains }: NftTable, { name, type, hook, prio }: Body): voi
 function enterRule({ chains }: NftTable, { family, chain, expr, comment }: Body): void {
   const known = chains.get(String(chain)) ?? { hook: '', rules: [] }
   chains.set(String(chain), known)
-  const meaning = statementsText(Array.isArray(expr) ? expr : [], String(family))
+  const meaning = inOrder(statementsText(Array.isArray(expr) ? expr : [], String(family)))
   known.rules.push({ meaning, comment: comment === undefined ? '' : String(comment) })
 }
 

@@ -80,7 +80,12 @@ function enterRule({ chains }: NftTable, name: string, line: string): void {
 
 function ruleOf(line: string): NftRule {
   const [, meaning = line, comment = ''] = /^(.*) comment "([^"]*)"$/.exec(line) ?? []
-  return { meaning, comment }
+  return { meaning: inOrder(meaning), comment }
+}
+
+/** The same with what stands in braces ordered: nft has an order of its own. */
+export function inOrder(meaning: string): string {
+  return meaning.replace(/\{ ([^{}]*) \}/g, (_, members: string) => `{ ${members.split(', ').sort().join(', ')} }`)
 }
 
 const priorities: Readonly<Record<string, number>> = { dstnat: -100, filter: 0, srcnat: 100 }
