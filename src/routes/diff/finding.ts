@@ -29,7 +29,7 @@ export interface Finding {
   readonly table: string
   /** The chain, map or set; empty where the whole table is meant. */
   readonly chain: string
-  /** The rule or element as it is there, or as it should be where it is missing. `:CHAIN` stands for a whole chain. */
+  /** The rule or element as it is there, or as it should be where it is missing. `:CHAIN` stands for a whole chain, `:` for all of them. */
   readonly rule: string
   /** What should be there in its place; only of `wrong`. */
   readonly wanted?: string

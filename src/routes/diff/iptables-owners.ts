@@ -27,7 +27,7 @@ export class Owners {
 
   /** Undefined for a rule that has to do with no service, or with one that nobody knows. */
   ofRule(chain: string, rule: Rule): string | undefined {
-    return serviceIn(rule.comment) ?? (ownChain.test(chain) ? this.ofChain(chain) : undefined) ?? this.#ofTarget(rule)
+    return serviceIn(rule.text) ?? (ownChain.test(chain) ? this.ofChain(chain) : undefined) ?? this.#ofTarget(rule)
   }
 
   /** By its hash, else by the comments in it, else by what leads to it, else by the hash of the endpoint that it leads to. */
@@ -66,7 +66,7 @@ export class Owners {
 
   #ofComments(chain: string): string | undefined {
     for (const rule of [...(this.#wanted.get(chain) ?? []), ...(this.#there.get(chain) ?? [])]) {
-      const service = serviceIn(/--comment "([^"]*)"/.exec(rule)?.[1] ?? '')
+      const service = serviceIn(rule)
       if (service !== undefined) return service
     }
     return undefined
@@ -77,7 +77,7 @@ export class Owners {
     for (const references of this.#references) {
       const reference = references.get(chain)
       if (reference === undefined) continue
-      const service = serviceIn(/--comment "([^"]*)"/.exec(reference.rule)?.[1] ?? '') ?? this.ofChain(reference.chain)
+      const service = serviceIn(reference.rule) ?? this.ofChain(reference.chain)
       if (service !== undefined) return service
     }
     return undefined
@@ -99,6 +99,8 @@ export function referencesOf(chains: Chains): ReadonlyMap<string, Reference> {
 /** `namespace/name`, with a port behind a colon if it has a name. */
 const service = /(?:^|\s)([a-z0-9][a-z0-9.-]*\/[a-z0-9][a-z0-9.-]*(?::[a-z0-9-]*)?)(?=\s|$)/
 
-function serviceIn(comment: string): string | undefined {
-  return service.exec(comment)?.[1]
+/** The service port that the comment of a rule names. */
+export function serviceIn(rule: string): string | undefined {
+  const comment = /--comment (?:"([^"]*)"|(\S+))/.exec(rule)
+  return service.exec(comment?.[1] ?? comment?.[2] ?? '')?.[1]
 }

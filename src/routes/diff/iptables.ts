@@ -4,7 +4,7 @@ import { ownChain } from '../render/iptables-names.ts'
 import type { Finding } from './finding.ts'
 import { Owners, referencesOf } from './iptables-owners.ts'
 import { type Around, oldName, unknownHash, whyExtra, whyMissing, whyWrong } from './iptables-reasons.ts'
-import { type Rule, readRule, roleOf } from './iptables-rule.ts'
+import { Rule, roleOf } from './iptables-rule.ts'
 import { leadsTo, readSaved } from './iptables-saved.ts'
 import { compareRules, type RuleDifference } from './rule-comparison.ts'
 import { ServiceNames } from './service-names.ts'
@@ -82,7 +82,7 @@ class TableComparison {
     } else {
       const own = inKernel ? found.filter(rule => this.#isOurs(leadsTo(rule))) : this.#counted(chain, found)
       const [rules, ownRules] = [this.#counted(chain, wanted), own].map(texts =>
-        texts.map(text => readRule(text, counting)),
+        texts.map(text => new Rule(text, counting)),
       )
       const difference = compareRules(rules!, ownRules!, rule => roleOf(chain, rule))
       if (difference !== undefined) this.#report(chain, difference)

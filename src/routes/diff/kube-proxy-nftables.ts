@@ -147,9 +147,8 @@ class KubeProxyTable {
     const lines = [`table ${this.#ip} ${KUBE_PROXY_TABLE} {`]
     const sets = [this.#clusterIPs, this.#nodePortIPs, this.#services, this.#nodePorts]
     for (const set of [...sets, this.#refusedServices, this.#refusedNodePorts, this.#guards]) set.write(lines)
-    lines.push(...this.#chains)
     for (const [name, rules] of this.#frame()) writeChain(lines, name, rules)
-    return [...lines, '}', ''].join('\n')
+    return [...lines, ...this.#chains, '}', ''].join('\n')
   }
 
   /** The chains that there is one of. */

@@ -28,7 +28,7 @@ export function compareTables(wanted: NftTables, there: NftTables, names?: Servi
     const found = there.get(name)
     if (found !== undefined) return new NftComparison(name, table, found, names).run()
     const why = 'the table is missing: no connection is taken'
-    return [{ kind: 'missing', level: 'fault', table: name, chain: '', rule: `table ${name}`, service: undefined, why }]
+    return [{ kind: 'missing', level: 'fault', table: name, chain: '', rule: ':', service: undefined, why }]
   })
 }
 

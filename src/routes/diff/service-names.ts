@@ -17,7 +17,7 @@ export interface Named {
 const byHash = /^KUBE-(?:SVC|SVL|EXT|FW|XLB)-([A-Z2-7]{16})$/
 
 /** So many chains of endpoints are searched for among all services: each takes as many hashes as there are services. */
-const SEARCHES = 100
+const SEARCHES = 20
 
 /** Computes hashes when it is asked first: where rules are as they should be, nobody asks. */
 export class ServiceNames {
