@@ -20,7 +20,7 @@ export async function readKernel(): Promise<Dumps> {
   if (iptables.length === 0 && listed === undefined)
     throw new PortolanError('PORTOLAN_ROUTES_KERNEL', 'neither iptables-save nor nft is installed: give -rules FILE')
   const ipvsInterface = /^\s*kube-ipvs0:/m.test(readFileSync('/proc/self/net/dev', 'utf8'))
-  return { ...readDumps(listed === undefined ? [] : [listed]), iptables, ipvsInterface }
+  return { ...readDumps(listed === undefined ? [] : [listed]), iptables, isWhole: true, ipvsInterface }
 }
 
 async function savedRules(family: Family): Promise<readonly IptablesDump[]> {

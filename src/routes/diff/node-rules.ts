@@ -72,10 +72,10 @@ function isThere({ iptables, nftables }: Dumps, mode: Mode, family: Family): boo
   return tablesOf(nftables, family).length > 0
 }
 
-function isKnown({ iptables, nftables }: Dumps, mode: Mode, family: Family): boolean {
+function isKnown({ iptables, nftables, isWhole }: Dumps, mode: Mode, family: Family): boolean {
   if (mode === 'iptables') return iptables.some(dump => dump.family === family)
-  // A list of one table alone says nothing of the other family's.
-  return nftables !== undefined && (nftables.size !== 1 || tablesOf(nftables, family).length > 0)
+  // A list of one table says nothing of the other family's.
+  return nftables !== undefined && (isWhole || tablesOf(nftables, family).length > 0)
 }
 
 /** The names of proxies' tables, ours first. */

@@ -59,7 +59,9 @@ const damages: Readonly<Record<string, readonly [damaged: string, finding: Parti
       { kind: 'missing', service: 'shop/web:http', why: 'endpoint 10.244.1.4:8080 is not chosen' },
     ],
     'DNAT leads to another port': [
-      changed(/^-A KUBE-SEP-.*shop\/web:http".*DNAT --to-destination 10\.244\.1\.4:/, line => [line.replace(':8080', ':8081')]),
+      changed(/^-A KUBE-SEP-.*shop\/web:http".*DNAT --to-destination 10\.244\.1\.4:/, line => [
+        line.replace(':8080', ':8081'),
+      ]),
       {
         kind: 'wrong',
         chain: webEndpoint,

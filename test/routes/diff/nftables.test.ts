@@ -169,9 +169,7 @@ const damages: Readonly<Record<string, readonly [damaged: string, finding: Parti
     ],
     'affinity ends too soon': [
       listed(saved.portolanNft, (kind, body) =>
-        kind === 'set' && body['name'] === affinitySet
-          ? { set: { ...body, timeout: 10 } }
-          : true,
+        kind === 'set' && body['name'] === affinitySet ? { set: { ...body, timeout: 10 } } : true,
       ),
       { kind: 'wrong', service: 'shop/local', rule: 'set timeout 10s', wanted: 'set timeout 60s' },
     ],
