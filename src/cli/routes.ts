@@ -8,6 +8,7 @@ type Verb = (given: Arguments, shell: Shell) => Promise<number>
 
 /** Each with how many words it takes, itself included. They are loaded when they are asked for: a server needs none of them. */
 const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words: number]>> = {
+  diff: [async () => (await import('./routes-diff.ts')).diffRoutes, 2],
   list: [async () => (await import('./routes-list.ts')).listRoutes, 1],
   lookup: [async () => (await import('./routes-lookup.ts')).lookupRoute, 2],
   proxy: [async () => (await import('./routes-proxy.ts')).proxyRoutes, 1],
@@ -19,7 +20,7 @@ export const routes: Command = {
   name: 'routes',
   summary: 'tells where cluster addresses lead, and renders the rules of a node',
   synopsis:
-    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables|ipvs | simulate ADDRESS:PORT[/PROTOCOL] | proxy',
+    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables|ipvs | diff [iptables|nftables] | simulate ADDRESS:PORT[/PROTOCOL] | proxy',
   words: 2,
   options: {
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
@@ -59,13 +60,18 @@ export const routes: Command = {
     'no-jumps': {
       help: "render iptables, ipvs: without the rules that lead from the kernel's chains, for a node that has them",
     },
-    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, simulate, proxy: table, json or yaml (table)' },
+    rules: {
+      value: 'FILE[,FILE]',
+      help: "diff: what iptables-save, ip6tables-save or `nft -j list ruleset` wrote; - is the standard input (the kernel's rules)",
+    },
+    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, diff, simulate, proxy: table, json or yaml (table)' },
   },
   notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
 \`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
 \`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.
 \`render ipvs -node NAME -part ipvsadm | ipvsadm --restore\`, and so for each part, has a node do what kube-proxy's mode ipvs does
-(\`ip link add kube-ipvs0 type dummy\` comes first, \`ip -batch -\` takes the addresses).`,
+(\`ip link add kube-ipvs0 type dummy\` comes first, \`ip -batch -\` takes the addresses).
+\`diff -node NAME\` compares what the kernel has; the exit code is 0 if that is as it should be, 1 if it differs, 2 if nobody can tell.`,
   async run(given, shell) {
     const [word] = given.words
     const verb = word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
