@@ -9,18 +9,28 @@ export type SavedRules = ReadonlyMap<string, readonly string[]>
 /** Chains that kube-proxy and kubelet keep to see whether somebody has emptied a table. */
 const canary = /^KUBE-(PROXY|KUBELET)-CANARY$/
 
+export interface Reading {
+  readonly comments: boolean
+}
+
 /** Reads the output of iptables-save. Counters are left out, and chains of the kernel that are empty and accept. */
-export function parseSaved(text: string): SavedRules {
+export function parseSaved(text: string, { comments }: Reading = { comments: true }): SavedRules {
   const chains = new Map<string, Rule[]>()
+  const named = new Map<string, Rule[]>()
   let table = ''
   for (const line of text.split('\n')) {
     const [word = '', chain = '', policy = ''] = line.replace(/^:/, ': ').split(' ')
     if (word.startsWith('*')) table = word.slice(1)
-    else if (word === ':' && !canary.test(chain)) chains.set(`${table} ${chain} ${policy}`, [])
-    else if (word === '-A') rulesOf(chains, table, chain).push(parseRule(line))
+    else if (word === ':' && !canary.test(chain)) {
+      const rules: Rule[] = []
+      chains.set(`${table} ${chain} ${policy}`, rules)
+      named.set(`${table} ${chain}`, rules)
+    } else if (word === '-A') rulesOf(named, table, chain).push(parseRule(line))
   }
   const kept = [...chains].filter(([chain, rules]) => rules.length > 0 || !chain.endsWith(' ACCEPT'))
-  return new Map(kept.map(([chain, rules]) => [chain, inOrder(rules).map(({ text }) => text)]))
+  return new Map(
+    kept.map(([chain, rules]) => [chain, inOrder(rules).map(({ text, meaning }) => (comments ? text : meaning))]),
+  )
 }
 
 /** One line for each difference; empty where the two mean the same. */
@@ -62,10 +72,10 @@ interface Rule {
   readonly address: string | undefined
 }
 
-function rulesOf(chains: ReadonlyMap<string, Rule[]>, table: string, chain: string): Rule[] {
-  const found = [...chains].find(([name]) => name.startsWith(`${table} ${chain} `))
+function rulesOf(named: ReadonlyMap<string, Rule[]>, table: string, chain: string): Rule[] {
+  const found = named.get(`${table} ${chain}`)
   if (!found) throw new Error(`a rule of a chain that there is not: ${table} ${chain}`)
-  return found[1]
+  return found
 }
 
 /** Options in one order: which of them stands first means nothing. */
