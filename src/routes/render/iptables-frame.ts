@@ -62,17 +62,19 @@ const postrouting: readonly string[] = [
 export interface FrameOptions {
   /** Whether packets are counted in nfacct objects. */
   readonly accounting: boolean
+  /** Whether what conntrack takes for invalid is forwarded. */
+  readonly liberal: boolean
   /** Whether chains that the jumps lead to are all there. */
   readonly jumps: boolean
 }
 
 /** The chains that there is one of, with the rules that do not come from services. */
-export function frame(setting: Setting, { accounting, jumps: withJumps }: FrameOptions): Part<ChainRules> {
+export function frame(setting: Setting, { accounting, liberal, jumps: withJumps }: FrameOptions): Part<ChainRules> {
   const part = new PartDraft('')
   for (const chain of filterChains) part.chain('filter', chain)
   if (withJumps) part.chain('filter', kubeletChain)
   for (const chain of natChains) part.chain('nat', chain)
-  for (const rule of forwarding(accounting)) part.add('filter', 'KUBE-FORWARD', rule)
+  for (const rule of forwarding(accounting, liberal)) part.add('filter', 'KUBE-FORWARD', rule)
   if (setting.localhostNodePorts) part.add('filter', kubeletChain, foreignLocalnet)
   for (const rule of postrouting) part.add('nat', 'KUBE-POSTROUTING', rule)
   part.add('nat', 'KUBE-MARK-MASQ', '-j MARK --or-mark 0x4000')
@@ -80,11 +82,11 @@ export function frame(setting: Setting, { accounting, jumps: withJumps }: FrameO
 }
 
 /** What a node forwards. */
-function forwarding(accounting: boolean): string[] {
+function forwarding(accounting: boolean, liberal: boolean): string[] {
   const counted = accounting ? ` -m nfacct --nfacct-name ${counters.invalid}` : ''
   return [
     // Such a packet, of a connection that conntrack has lost, would reach the client with the endpoint's address.
-    `-m conntrack --ctstate INVALID${counted} -j DROP`,
+    ...(liberal ? [] : [`-m conntrack --ctstate INVALID${counted} -j DROP`]),
     `${comment('kubernetes forwarding rules')} -m mark --mark ${mark} -j ACCEPT`,
     `${comment('kubernetes forwarding conntrack rule')} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
   ]

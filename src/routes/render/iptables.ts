@@ -16,6 +16,8 @@ export interface IptablesOptions extends RenderOptions {
   readonly jumps?: boolean
   /** Whether packets are counted in nfacct objects, as kube-proxy has it; the objects must exist. Default: false. */
   readonly accounting?: boolean
+  /** Whether packets that conntrack takes for invalid are forwarded, as kube-proxy's `--conntrack-tcp-be-liberal` has it. Default: false. */
+  readonly liberal?: boolean
 }
 
 /** From so many endpoints on kube-proxy gives no comments to the rules of each. */
@@ -33,9 +35,9 @@ export class IptablesRules implements Rules {
 
   /** What leads from the kernel's chains to these is not part of them; see `jumps`. */
   update(destinations: readonly Destination[], options: IptablesOptions): void {
-    const { accounting = false, jumps = true } = options
+    const { accounting = false, jumps = true, liberal = false } = options
     const comments = this.#endpointsOf(destinations) <= manyEndpoints
-    const writing = { ...settingOf(options), accounting, comments, jumps }
+    const writing = { ...settingOf(options), accounting, comments, jumps, liberal }
     this.#parts.update(destinations, writing, () => ({
       first: frame(writing, writing),
       partOf: destination => partOf(destination, writing),
@@ -43,8 +45,15 @@ export class IptablesRules implements Rules {
     }))
   }
 
-  whole(further: Further = {}): string {
-    return restoreText(this.#parts.merged.content(), further)
+  /** With what else is to be done, and chains that are to go, by their keys. */
+  whole(further: Further = {}, stale: readonly string[] = []): string {
+    const gone = stale.map(key => [key, undefined] as const)
+    return restoreText([...this.#parts.merged.content(), ...gone], further)
+  }
+
+  /** Whether there is a chain of this key among the rules. */
+  has(key: string): boolean {
+    return this.#parts.merged.get(key) !== undefined
   }
 
   change(): string {
