@@ -150,9 +150,10 @@ async function settled(clock: Clock, ms: number, signal?: AbortSignal, other?: P
 }
 
 function whatOf({ whole, services, after }: Synced): string {
-  if (whole) return `all loaded: ${new Set(after.map(({ service }) => service)).size} services`
+  const count = (services: number) => `${services} ${services === 1 ? 'service' : 'services'}`
+  if (whole) return `all loaded: ${count(new Set(after.map(({ service }) => service)).size)}`
   const some = services.slice(0, 3).join(', ')
   const more = services.length - 3
   const names = more > 0 ? `${some} and ${more} more` : some
-  return `${services.length} ${services.length === 1 ? 'service' : 'services'} changed (${names})`
+  return `${count(services.length)} changed (${names})`
 }

@@ -67,6 +67,6 @@ async function chainsOf(family: Family, run: Run): Promise<string[]> {
   const saved = readSaved(await succeed(run, `${tool}-save`, ['-t', 'nat']))
   if (!hasServiceRules(saved)) return []
   return [
-    `${tool} has the chains of kube-proxy's iptables mode: end kube-proxy, then \`portolan routes cleanup iptables\``,
+    `${tool} has the chains of kube-proxy's iptables mode, its own or ours: end kube-proxy, then \`portolan routes cleanup iptables\``,
   ]
 }

@@ -35,7 +35,7 @@ export class NftablesKernel implements Kernel {
   }
 
   async probe(): Promise<void> {
-    await succeed(this.#run, 'nft', ['-f', '-'], `add table ${this.#table.join(' ')}\n`)
+    await succeed(this.#run, 'nft', ['-f', '-'], `table ${this.#table.join(' ')}\n`)
   }
 
   async check(): Promise<string[]> {
