@@ -7,6 +7,7 @@ import type { Key } from '../../cluster/objects.ts'
 import { messageOf } from '../../errors.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
+import { ServiceNames } from '../diff/service-names.ts'
 import type { Destination } from '../route.ts'
 import type { RenderOptions } from '../setting.ts'
 import { byService, chosen } from './choice.ts'
@@ -44,8 +45,10 @@ export class Applier {
   readonly #kernel: Kernel
   readonly #log: Logger
   readonly #held: Held
-  /** What the kernel has; undefined where that is not known. */
+  /** What the kernel was given last; undefined before the first time. */
   #loaded: readonly Destination[] | undefined
+  /** Whether the kernel has it. */
+  #certain = false
   #options: RenderOptions | undefined
   #failures = 0
 
@@ -65,17 +68,19 @@ export class Applier {
     return this.#held.next
   }
 
-  /** Compares the kernel with what it was given; the next `sync` repairs what differs. A line for each difference. */
+  /** Compares the kernel with what it was given: a line for each difference. Where there is one, the next `sync` loads everything. */
   async check(): Promise<string[]> {
     if (this.#loaded === undefined || this.#options === undefined) return []
     // An attempt that failed may have left the rules at what was wanted then.
     this.#kernel.rules.update(this.#loaded, this.#options)
-    return this.#kernel.check()
+    const found = await this.#kernel.check(new ServiceNames(this.#loaded))
+    if (found.length > 0) this.#certain = false
+    return found
   }
 
   /** Has the kernel have what is wanted. Rejects with PORTOLAN_APPLY_REFUSED where it must be tried again; nothing is lost by that. */
   async sync(wanted: Wanted): Promise<Synced> {
-    const before = this.#loaded
+    const [before, whole] = [this.#loaded ?? [], !this.#certain]
     try {
       await this.#bring(wanted)
     } catch (error) {
@@ -85,20 +90,30 @@ export class Applier {
     this.#failures = 0
     await this.#retryHeld(wanted)
     const after = this.#loaded ?? []
-    return { services: changedServices(before ?? [], after), whole: before === undefined, before: before ?? [], after }
+    return { services: changedServices(before, after), whole, before, after }
   }
 
   async #bring(wanted: Wanted): Promise<void> {
     const target = this.#held.size === 0 ? wanted.destinations : this.#without(wanted.destinations, this.#held.keys())
     // The first time a call may have failed for any reason, and the same again may do.
     if (this.#failures === 0) return this.#load(target, wanted)
-    if (this.#failures === 1 && this.#loaded !== undefined && (await this.check()).length > 0) this.#loaded = undefined
+    if (this.#failures === 1 && this.#certain) await this.#doubt()
     try {
       await this.#load(target, wanted)
     } catch (error) {
       if (this.#failures < 2) throw error
       this.#log.warning(`${messageOf(error)}; looking for the service that is refused`)
       await this.#divide(target, wanted)
+    }
+  }
+
+  /** A change may be refused since it is none to what the kernel really has. */
+  async #doubt(): Promise<void> {
+    try {
+      for (const line of await this.check()) this.#log.warning(`somebody else has changed it: ${line}`)
+    } catch (error) {
+      this.#certain = false
+      this.#log.warning(`not compared with the kernel, everything is loaded: ${messageOf(error)}`)
     }
   }
 
@@ -110,9 +125,10 @@ export class Applier {
 
   async #load(destinations: readonly Destination[], { options }: Wanted): Promise<void> {
     this.#kernel.rules.update(destinations, options)
-    if (this.#loaded === undefined) await this.#kernel.loadWhole()
-    else await this.#kernel.loadChange()
+    if (this.#certain) await this.#kernel.loadChange()
+    else await this.#kernel.loadWhole()
     this.#loaded = destinations
+    this.#certain = true
     this.#options = options
   }
 

@@ -1,11 +1,14 @@
 /** The rules of one family in the chains of iptables that kube-proxy has. */
 
 import type { Family } from '../../wire/address.ts'
+import { diffIptables } from '../diff/iptables.ts'
+import type { ServiceNames } from '../diff/service-names.ts'
 import { IptablesRules } from '../render/iptables.ts'
 import { restoreText, type Table, tables } from '../render/iptables-chains.ts'
-import { filterChains, kubeletChain, natChains } from '../render/iptables-frame.ts'
+import { filterChains, jumps, kubeletChain, natChains } from '../render/iptables-frame.ts'
 import { ownChain } from '../render/iptables-names.ts'
 import type { Run } from './command.ts'
+import { linesOf, Verified } from './drift.ts'
 import { jumpRemovals, jumpRepairs } from './jumps.ts'
 import { type Kernel, succeed } from './kernel.ts'
 import { readSaved, rulesOf, type Saved } from './saved.ts'
@@ -17,6 +20,7 @@ export class IptablesKernel implements Kernel {
   readonly rules: IptablesRules
   readonly #run: Run
   readonly #tool: string
+  readonly #verified = new Verified()
 
   constructor(family: Family, run: Run) {
     this.name = `iptables ${family}`
@@ -29,11 +33,13 @@ export class IptablesKernel implements Kernel {
     const saved = await this.#save()
     const stale = tables.flatMap(table => leftOver(saved, table).filter(key => !this.rules.has(key)))
     await this.#restore(this.rules.whole(jumpRepairs(saved), stale))
+    this.#verified.forget()
     this.rules.settle()
   }
 
   async loadChange(): Promise<void> {
     await this.#restore(this.rules.change())
+    this.#verified.forget()
     this.rules.settle()
   }
 
@@ -41,8 +47,13 @@ export class IptablesKernel implements Kernel {
     await this.#restore('*nat\nCOMMIT\n')
   }
 
-  async check(): Promise<string[]> {
-    return []
+  async check(names: ServiceNames): Promise<string[]> {
+    const text = uncounted(await succeed(this.#run, `${this.#tool}-save`, []))
+    return this.#verified.check(text, () => [
+      ...linesOf(diffIptables(this.rules.whole(jumps), text, names)),
+      // Whatever the comparison thinks of it: the rules that lead to ours are to be there once, in their order.
+      ...tables.flatMap(table => jumpRepairs(readSaved(text))[table].map(line => `${table}: ${line}`)),
+    ])
   }
 
   async cleanUp(): Promise<boolean> {
@@ -100,4 +111,9 @@ function hasKubelet(saved: Saved): boolean {
 export function hasServiceRules(saved: Saved): boolean {
   const jumping = (['PREROUTING', 'OUTPUT'] as const).flatMap(chain => rulesOf(saved, 'nat', chain))
   return jumping.some(rule => rule.endsWith('-j KUBE-SERVICES'))
+}
+
+/** Without what moves with every packet, and with the time. */
+function uncounted(saved: string): string {
+  return saved.replace(/^#.*\n/gm, '').replace(/\[\d+:\d+\]$/gm, '[0:0]')
 }

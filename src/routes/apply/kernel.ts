@@ -1,5 +1,6 @@
 /** What is needed to program the rules of one family in one form, whichever it is. */
 import { PortolanError } from '../../errors.ts'
+import type { ServiceNames } from '../diff/service-names.ts'
 import type { Rules } from '../render/rules.ts'
 import type { Run } from './command.ts'
 
@@ -14,10 +15,10 @@ export interface Kernel {
   /** Has the tool load what changes nothing. Rejects with PORTOLAN_APPLY_REFUSED where not even that works. */
   probe(): Promise<void>
   /**
-   * Compares what the kernel has with the rules as settled: what differs, a line each. `loadChange` repairs it. Rejects with
-   * PORTOLAN_APPLY_REFUSED.
+   * Compares what the kernel has with the rules as settled: what differs, a line each, for which `names` tells services. `loadWhole` repairs
+   * it. Rejects with PORTOLAN_APPLY_REFUSED.
    */
-  check(): Promise<string[]>
+  check(names: ServiceNames): Promise<string[]>
   /** Removes all that is ours; resolves to whether there was anything. Rejects with PORTOLAN_APPLY_REFUSED. */
   cleanUp(): Promise<boolean>
 }
@@ -26,6 +27,10 @@ export interface Kernel {
 export async function succeed(run: Run, command: string, args: readonly string[], input?: string): Promise<string> {
   const { status, stdout, stderr } = await run(command, args, input)
   if (status === 0) return stdout
+  throw refusal(command, status, stderr)
+}
+
+export function refusal(command: string, status: number, stderr: string): PortolanError {
   const said = stderr.trim().split('\n').slice(0, 3).join(' · ').slice(0, 400)
-  throw new PortolanError('PORTOLAN_APPLY_REFUSED', `${command}: ${said === '' ? `ended with ${status}` : said}`)
+  return new PortolanError('PORTOLAN_APPLY_REFUSED', `${command}: ${said === '' ? `ended with ${status}` : said}`)
 }

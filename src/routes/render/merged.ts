@@ -93,11 +93,6 @@ export class Merged<V> {
     this.#touched = new Map()
   }
 
-  /** Has a key count as one whose content was this, whatever it was: somebody else has changed it. */
-  doubt(key: string, before: V | undefined): void {
-    this.#touched.set(key, before)
-  }
-
   /** The parts that were not there, each with the one whose place it takes: what both have changes nothing. */
   #pair(
     places: ReadonlyMap<Part<V>, number>,

@@ -8,7 +8,8 @@ import { type Backend, type Destination, isExternal, nameOf, type VirtualAddress
 import type { Setting } from '../setting.ts'
 import { type Usable, usable, verdict } from '../usable.ts'
 import type { Part } from './merged.ts'
-import { type Item, PartDraft, remark } from './nftables-items.ts'
+import { remark } from './nftables-elements.ts'
+import { type Item, PartDraft } from './nftables-items.ts'
 
 /** Words that differ between the families. */
 export interface Words {

@@ -81,11 +81,3 @@ function equalItems(a: Item, b: Item): boolean {
   if (b.kind !== 'element' || a.value !== b.value || a.slots?.of !== b.slots?.of) return false
   return equalTexts(a.slots?.values ?? [], b.slots?.values ?? [])
 }
-
-/** Longest comment that nft takes, in octets. */
-const longestComment = 120
-
-/** A comment for people; what nft could stumble over is left out, and what is too long is cut. */
-export function remark(text: string): string {
-  return `comment "${text.replace(/[^\x20-\x7e]|["\\]/g, '_').slice(0, longestComment)}"`
-}

@@ -1,5 +1,6 @@
 /** How a table of nftables is written for `nft -f`: whole, or what changes in it. */
 import type { Difference } from './merged.ts'
+import { Elements, writeChain } from './nftables-elements.ts'
 import { type Chain, type Element, expanded, type Item, type Storage } from './nftables-items.ts'
 
 /** The one table of each family that is ours. */
@@ -7,29 +8,18 @@ export const TABLE = 'portolan'
 
 /** One transaction that puts this table into the place of the one that may be there. `ip` is nft's word for the family. */
 export function wholeText(ip: string, items: Iterable<Item>): string {
-  const storages: Storage[] = []
+  const storages = new Map<string, Elements>()
   const chains: Chain[] = []
-  const elements = new Map<string, string[]>()
+  const elements: Element[] = []
   for (const item of items) {
     if (item.kind === 'chain') chains.push(item)
-    else if (item.kind === 'element') list(elements, item)
-    else storages.push(item)
+    else if (item.kind === 'element') elements.push(item)
+    else storages.set(item.name, new Elements(`${item.kind} ${item.name} { ${item.type}`))
   }
+  for (const element of elements) for (const [of, key, value] of expanded(element)) storages.get(of)!.add(key, value)
   const lines = [`table ${ip} ${TABLE}`, `delete table ${ip} ${TABLE}`, `table ${ip} ${TABLE} {`]
-  for (const { kind, name, type } of storages) {
-    lines.push(`\t${kind} ${name} { ${type}`)
-    const own = elements.get(name)
-    if (own !== undefined) lines.push(`\t\telements = { ${own.join(',\n\t\t\t')} }`)
-    lines.push('\t}')
-  }
-  for (const { name, hook, rules } of chains) {
-    lines.push(
-      `\tchain ${name} {`,
-      ...(hook === undefined ? [] : [`\t\t${hook}`]),
-      ...rules.map(rule => `\t\t${rule}`),
-      '\t}',
-    )
-  }
+  for (const storage of storages.values()) storage.write(lines)
+  for (const { name, hook, rules } of chains) writeChain(lines, name, hook === undefined ? rules : [hook, ...rules])
   return [...lines, '}', ''].join('\n')
 }
 
@@ -97,10 +87,6 @@ export function changeText(ip: string, differences: Iterable<Difference<Item>>):
     else steps.storage(before as Storage | undefined, after as Storage | undefined)
   }
   return steps.text()
-}
-
-function list(elements: Map<string, string[]>, element: Element): void {
-  for (const [of, key, value] of expanded(element)) push(elements, of, written(key, value))
 }
 
 function written(key: string, value: string): string {

@@ -148,6 +148,49 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 30; i++) await setImmediate()
 }
 
+t.test('iptables: what somebody else has changed is told, and put right', async t => {
+  const made = lab('iptables', ...webs)
+  const { machine, applier } = made
+  const kernel = machine.iptables.iptables
+  await attempt(made)
+  t.same(await applier.check(), [])
+  const saves = () => machine.calls.filter(({ command }) => command === 'iptables-save').length
+  const damages: readonly [
+    what: RegExp,
+    damage: (nat: Map<string, string[]>, filter: Map<string, string[]>) => unknown,
+  ][] = [
+    [/missing: nat KUBE-SERVICES, service a\/web-3: .*10\.96\.0\.3/, nat => nat.get('KUBE-SERVICES')!.splice(2, 1)],
+    [/nat PREROUTING/, nat => nat.set('PREROUTING', [])],
+    [/nat: -D PREROUTING/, nat => nat.get('PREROUTING')!.push(nat.get('PREROUTING')![0]!)],
+    [/extra: nat KUBE-POSTROUTING/, nat => nat.get('KUBE-POSTROUTING')!.push('-j ACCEPT')],
+    [/filter FORWARD/, (_, filter) => [...filter.keys()].map(chain => filter.set(chain, []))],
+  ]
+  for (const [what, damage] of damages) {
+    damage(kernel.tables.get('nat')!, kernel.tables.get('filter')!)
+    t.match((await applier.check()).join('\n'), what)
+    await attempt(made)
+    const [found, expected] = compare('iptables', made)
+    t.ok(found === expected)
+    t.same(await applier.check(), [])
+  }
+  t.equal(saves(), 1 + damages.length * 3 + 1)
+})
+
+t.test('iptables: a change to what the kernel has lost is loaded as a whole', async t => {
+  const made = lab('iptables', ...webs)
+  const { machine, state } = made
+  await attempt(made)
+  const nat = machine.iptables.iptables.tables.get('nat')!
+  for (const chain of nat.keys()) nat.set(chain, [])
+  for (const chain of nat.keys()) if (chain.startsWith('KUBE')) nat.delete(chain)
+  state.upsert(web(3, '10.0.0.33')[1]!)
+  t.match(await attempt(made), /which is not there/)
+  await attempt(made)
+  const [found, expected] = compare('iptables', made)
+  t.ok(found === expected)
+  t.match(made.lines.join('\n'), /somebody else has changed it: missing: nat/)
+})
+
 t.test('the first change at once, those close behind it together, failures after growing pauses', async t => {
   const made = lab('nftables', ...webs)
   const { machine, clock, state, kernel, wanted, log, lines } = made
@@ -177,6 +220,7 @@ t.test('the first change at once, those close behind it together, failures after
   await pass(1)
   t.same(synced, [0, 1000, 1100], 'both together')
   t.match(machine.calls.at(-1)?.input, '10.0.1.3')
+  t.match(lines.at(-1), /^\[INFO\] 1 service changed \(a\/web-1\) in 0 ms$/)
   await pass(10_000)
 
   machine.failing = ({ command }) => (command === 'nft' ? 'Error: no' : undefined)
@@ -194,7 +238,7 @@ t.test('the first change at once, those close behind it together, failures after
   await pass(400)
   t.equal(follower.behindMs, 0)
   t.ok(compare('nftables', made)[0] === compare('nftables', made)[1])
-  t.match(lines.at(-1), /^\[INFO\] 1 service changed \(a\/web-1\) in 0 ms$/)
+  t.match(lines.at(-1), /^\[INFO\] all loaded: 7 services in 0 ms$/, 'as this nft cannot be compared with')
   stop.abort()
   await running
 })
