@@ -77,7 +77,7 @@ async function sourceOf(
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */
-function kubeconfigOf(given: Arguments, { env }: Shell): string {
+export function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const named = given.text('kubeconfig')
   if (named !== undefined) return named
   const usual = env['HOME'] === undefined ? [] : [join(env['HOME'], '.kube', 'config')]
@@ -89,7 +89,7 @@ function kubeconfigOf(given: Arguments, { env }: Shell): string {
 }
 
 /** A node that the cluster does not know is a mistake, unless it knows none at all. */
-function nodeOf(name: string | undefined, state: ClusterState): Node | undefined {
+export function nodeOf(name: string | undefined, state: ClusterState): Node | undefined {
   if (name === undefined) return undefined
   const known = state.get('Node', name)
   if (known !== undefined) return known
