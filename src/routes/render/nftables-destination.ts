@@ -77,11 +77,7 @@ function write(destination: Destination, into: Writing): void {
     else addOwn(address, place, inner ? chains.inner : chains.outer, into)
   }
   guard(destination, found, into)
-  for (const { ip, nodeName } of found.reachable) {
-    // Another node's pod reaches itself through this one only where the outside's way keeps its address.
-    const elsewhere = nodeName !== '' && nodeName !== setting.place.node
-    if (!elsewhere || destination.externalPolicy === 'Local') part.element('hairpins', `${ip} . ${ip}`)
-  }
+  for (const { ip } of found.reachable) part.element('hairpins', `${ip} . ${ip}`)
 }
 
 function isPlain({ internalPolicy, externalPolicy }: Destination): boolean {
@@ -161,7 +157,9 @@ function choose(destination: Destination, chain: string, backends: readonly Back
   }
   const chains = backends.map((_, slot) => `${chain}-${slot}`)
   // How long they are remembered is a matter of the set: with another time it is another one.
-  const sets = backends.map(backend => `clients-${shortHash(`${chain} ${backend.address} ${affinitySeconds}`)}`)
+  // Which chain chose the endpoint does not matter: a client that one address gave it has it at the others too.
+  const tail = tailOf(destination)
+  const sets = backends.map(backend => `clients-${shortHash(`${tail} ${backend.address} ${affinitySeconds}`)}`)
   const remembering = `type ${address}; flags dynamic,timeout; timeout ${affinitySeconds}s;`
   for (const set of sets) into.part.storage('set', set, remembering)
   backends.forEach((backend, slot) => {
