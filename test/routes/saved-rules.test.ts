@@ -48,3 +48,22 @@ t.test('what is missing, extra, misplaced, or other', async t => {
   t.match(compared(saved(web), saved(web).replace('OUTPUT ACCEPT', 'OUTPUT DROP')), ['+ chain nat OUTPUT DROP'])
   t.match(compared(saved(`${web} -m comment --comment "a"`), saved(`${web} -m comment --comment "b"`)), [/^- /, /^\+ /])
 })
+
+t.test('what comments say, and chains that nothing leads to, if it is asked for', async t => {
+  const noted = (text: string) => saved(`-A KUBE-A -m comment --comment "${text}" -j X`)
+  t.not(compared(noted('a'), noted('b')).length, 0)
+  t.same(differences(parseSaved(noted('a'), { comments: false }), parseSaved(noted('b'), { comments: false })), [])
+  const leftOver = [
+    '-A KUBE-SVC-A -j KUBE-SEP-A',
+    '-A KUBE-SEP-A -j DNAT',
+    '-A KUBE-SEP-B -j DNAT',
+    '-A KUBE-A -j KUBE-SEP-B',
+  ]
+  const text = [
+    '*nat',
+    ...['KUBE-A', 'KUBE-SVC-A', 'KUBE-SEP-A', 'KUBE-SEP-B'].map(name => `:${name} - [0:0]`),
+    ...leftOver,
+    'COMMIT',
+  ]
+  t.same([...parseSaved(text.join('\n'), { unused: false }).keys()], ['nat KUBE-A -', 'nat KUBE-SEP-B -'])
+})

@@ -3,7 +3,8 @@ import type { ApiObject } from '../api-client.ts'
 import type { Answer, Target } from './connect.ts'
 import { type EndpointPlan, nodeIPs, podIPs, type ServicePlan, serviceObject, sliceObjects, zones } from './plan.ts'
 
-export type Mode = 'iptables' | 'nftables'
+export const modes = ['iptables', 'nftables'] as const
+export type Mode = (typeof modes)[number]
 
 /** A value for each family: IPv4 first. */
 export type Pair<T = string> = readonly [T, T]

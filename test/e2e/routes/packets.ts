@@ -58,7 +58,7 @@ interface Round {
 }
 
 /** Runs all cases on the node that `makeNode` made, for our rules, and where there is a peer for its rules too; `check` is told of each. */
-export async function checkPackets(check: Check, peer: Peer | undefined): Promise<void> {
+export async function checkPackets(check: Check, peer: Peer | undefined, modes: readonly Mode[]): Promise<void> {
   await using stack = new AsyncDisposableStack()
   stack.use(furtherAddresses(furtherIPs))
   const clients = await startMachines(stack)
@@ -144,8 +144,6 @@ async function outlastsAffinity(client: Client, target: Target): Promise<string 
   }
   return `${first} to the end`
 }
-
-const modes: readonly Mode[] = ['iptables', 'nftables']
 
 function ours(mode: Mode, routes: Pick<Routes, 'destinations'>): Subject {
   const node = { name: nodes.own, zone: zones.own, internalIPs: nodeIPs }

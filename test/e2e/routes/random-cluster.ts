@@ -22,6 +22,8 @@ export interface Made {
   readonly what: string
   /** What changed that kube-proxy does not, or not wholly, take while it runs. */
   readonly change: 'addresses' | 'size' | undefined
+  /** Whether it has more endpoints than kube-proxy takes the usual care of. */
+  readonly large: boolean
   /** Whether who follows has seen all of it. */
   arrived(state: ClusterState): boolean
 }
@@ -58,6 +60,7 @@ export class RandomCluster {
     return {
       what: what.map(text => `, ${text}`).join(''),
       change: round % ADDRESSES_EVERY === 0 ? 'addresses' : this.#isLarge() === wasLarge ? undefined : 'size',
+      large: this.#isLarge(),
       arrived: state => sees(state, round) && isDeepStrictEqual(nodeSeen(state), nodeWanted(this.#node)),
     }
   }

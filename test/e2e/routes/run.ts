@@ -10,13 +10,14 @@ import { findPeers, type Peers } from '../peers.ts'
 import { Comparer, createFrame } from './compare.ts'
 import { makeNode } from './lab.ts'
 import { inNamespace, isInside, missing } from './namespace.ts'
-import { packetObjects } from './packet-cases.ts'
+import { modes, packetObjects } from './packet-cases.ts'
 import { checkPackets } from './packets.ts'
 import { RandomCluster } from './random-cluster.ts'
 
 const usage = `usage: npm run test:routes -- [options]
   --packets    only send packets through the rules
   --rules      only compare rules
+  --mode NAME  packets: only through rules of iptables, or nftables
   --alone      only send packets through our rules, which needs neither kube-proxy nor an API server
   --random N   how many random clusters to compare (default 10; 0 for none)
   --seed N     makes the same random clusters again
@@ -29,6 +30,7 @@ const { values: given } = parseArgs({
   options: {
     packets: { type: 'boolean', default: false },
     rules: { type: 'boolean', default: false },
+    mode: { type: 'string' },
     alone: { type: 'boolean', default: false },
     random: { type: 'string', default: '10' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
@@ -37,6 +39,7 @@ const { values: given } = parseArgs({
   },
 })
 
+const wanted = modes.filter(mode => mode === (given.mode ?? mode))
 const totals = { passed: 0, failed: 0 }
 
 const say = (line: string): void => {
@@ -74,7 +77,7 @@ async function testAll(): Promise<number> {
   const peers = given.alone ? undefined : await findPeers(programs, say)
   if (typeof peers === 'string') throw new Error('this was found before')
   makeNode()
-  if (peers === undefined) await checkPackets(check, undefined)
+  if (peers === undefined) await checkPackets(check, undefined, wanted)
   else await testBeside(peers)
   say(`${totals.passed} passed, ${totals.failed} failed`)
   return totals.failed === 0 ? 0 : 1
@@ -86,7 +89,8 @@ async function testBeside(peers: Peers<(typeof programs)[number]>): Promise<void
   if (!given.rules) {
     const objects = packetObjects()
     for (const object of objects) await plane.client.create(object)
-    await checkPackets(check, { path: peers.kubeProxy, kubeconfig: plane.kubeconfig, folder: plane.folder })
+    const peer = { path: peers.kubeProxy, kubeconfig: plane.kubeconfig, folder: plane.folder }
+    await checkPackets(check, peer, wanted)
     for (const object of objects.toReversed()) await plane.client.remove(object)
   }
   if (given.packets) return

@@ -3,6 +3,8 @@
  * order can make a difference.
  */
 
+import { ownChain } from '../../../src/routes/render/iptables-names.ts'
+
 /** The rules of each chain, by `table CHAIN`. */
 export type SavedRules = ReadonlyMap<string, readonly string[]>
 
@@ -10,11 +12,14 @@ export type SavedRules = ReadonlyMap<string, readonly string[]>
 const canary = /^KUBE-(PROXY|KUBELET)-CANARY$/
 
 export interface Reading {
-  readonly comments: boolean
+  /** False: what comments say is no difference. */
+  readonly comments?: boolean
+  /** False: chains of services that nothing leads to are no difference. */
+  readonly unused?: boolean
 }
 
 /** Reads the output of iptables-save. Counters are left out, and chains of the kernel that are empty and accept. */
-export function parseSaved(text: string, { comments }: Reading = { comments: true }): SavedRules {
+export function parseSaved(text: string, { comments = true, unused = true }: Reading = {}): SavedRules {
   const chains = new Map<string, Rule[]>()
   const named = new Map<string, Rule[]>()
   let table = ''
@@ -27,10 +32,23 @@ export function parseSaved(text: string, { comments }: Reading = { comments: tru
       named.set(`${table} ${chain}`, rules)
     } else if (word === '-A') rulesOf(named, table, chain).push(parseRule(line))
   }
+  if (!unused) removeUnused(chains)
   const kept = [...chains].filter(([chain, rules]) => rules.length > 0 || !chain.endsWith(' ACCEPT'))
   return new Map(
     kept.map(([chain, rules]) => [chain, inOrder(rules).map(({ text, meaning }) => (comments ? text : meaning))]),
   )
+}
+
+function removeUnused(chains: Map<string, readonly Rule[]>): void {
+  for (let removed = true; removed; ) {
+    const targets = new Set([...chains.values()].flatMap(rules => rules.map(({ target }) => target)))
+    const idle = [...chains.keys()].filter(key => {
+      const [, chain = ''] = key.split(' ')
+      return ownChain.test(chain) && !targets.has(chain)
+    })
+    for (const key of idle) chains.delete(key)
+    removed = idle.length > 0
+  }
 }
 
 /** One line for each difference; empty where the two mean the same. */
@@ -68,6 +86,8 @@ interface Rule {
   readonly meaning: string
   /** Protocol and port, where it asks for both, else `any`: rules of different ports never match one packet. */
   readonly place: string
+  /** Where it leads, if anywhere. */
+  readonly target: string | undefined
   /** The one address that it asks for. */
   readonly address: string | undefined
 }
@@ -93,6 +113,7 @@ function parseRule(line: string): Rule {
   return {
     text: options.join(' '),
     meaning: options.filter(option => !/^(--comment |-m comment$)/.test(option)).join(' '),
+    target: value('-j') ?? value('-g'),
     place: protocol && port ? `${protocol} ${port}` : any,
     address: address && /\/(32|128)$/.test(address) ? address : undefined,
   }
