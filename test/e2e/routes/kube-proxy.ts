@@ -8,18 +8,27 @@ export interface KubeProxyOptions {
   readonly kubeconfig: string
   readonly mode: 'iptables' | 'nftables'
   readonly variant: Variant
+  /** The node's name; the usual one unless given. */
+  readonly node?: string
   readonly log: string
 }
 
 const metricsAddress = '127.0.0.1:10249'
 
 /** Starts it in this namespace, whose rules shall have been emptied. */
-export function startKubeProxy({ path, kubeconfig, mode, variant, log }: KubeProxyOptions): Background {
+export function startKubeProxy({
+  path,
+  kubeconfig,
+  mode,
+  variant,
+  node = nodes.own,
+  log,
+}: KubeProxyOptions): Background {
   return startBackground(
     path,
     [
       `--kubeconfig=${kubeconfig}`,
-      `--hostname-override=${nodes.own}`,
+      `--hostname-override=${node}`,
       `--proxy-mode=${mode}`,
       // Zeros leave the kernel's values: they cannot be changed outside the first namespace.
       '--conntrack-max-per-core=0',
@@ -38,13 +47,14 @@ export function startKubeProxy({ path, kubeconfig, mode, variant, log }: KubePro
 
 /** Whether it has programmed both families, which it first does when it knows the whole cluster. */
 export async function synced(): Promise<boolean> {
-  const text = await metricsText()
-  const done = text?.match(/^kubeproxy_sync_proxy_rules_last_timestamp_seconds(\{[^}]*\})? [1-9].*$/gm) ?? []
-  return done.length === 2
+  return (await gauges('sync_proxy_rules_last_timestamp_seconds')).filter(at => at > 0).length === 2
 }
 
-/** Undefined while it does not listen yet. */
-export async function metricsText(): Promise<string | undefined> {
+/** The values of one of its metrics, most often one for each family; none while it does not tell any. */
+export async function gauges(name: string): Promise<number[]> {
   const reply = await fetch(`http://${metricsAddress}/metrics`).catch(() => undefined)
-  return reply?.ok ? reply.text() : undefined
+  const text = reply?.ok ? await reply.text() : ''
+  return Array.from(text.matchAll(new RegExp(`^kubeproxy_${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm')), ([, value]) =>
+    Number(value),
+  )
 }
