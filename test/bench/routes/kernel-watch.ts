@@ -32,7 +32,8 @@ export class KernelWatch implements AsyncDisposable {
 
   /** Resolves once it hears. It reads all rules that there are first, so they should be loaded by then. */
   static async start(): Promise<KernelWatch> {
-    const watch = new KernelWatch(spawn('nft', ['monitor'], { stdio: ['ignore', 'pipe', 'inherit'] }))
+    await using stack = new AsyncDisposableStack()
+    const watch = stack.use(new KernelWatch(spawn('nft', ['monitor'], { stdio: ['ignore', 'pipe', 'inherit'] })))
     const deadline = performance.now() + startMs
     while (!watch.#heard.some(({ line }) => line.includes(probe))) {
       if (performance.now() > deadline) throw new PortolanError('PORTOLAN_BENCH_MONITOR', 'nft monitor hears nothing')
@@ -40,6 +41,7 @@ export class KernelWatch implements AsyncDisposable {
       run('nft', ['delete', 'table', 'ip', probe])
       await watch.#news(retryMs)
     }
+    stack.move()
     return watch
   }
 
@@ -61,15 +63,18 @@ export class KernelWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')
     this.#child.kill()
     await ended
   }
 
+  /** Resolves when something was heard, or after so long. */
   async #news(withinMs: number): Promise<void> {
-    const timer = setTimeout(() => this.#wake.resolve(), withinMs)
-    await this.#wake.promise
+    const heard = this.#wake.promise
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, withinMs)
+    await Promise.race([heard, promise])
     clearTimeout(timer)
   }
 }

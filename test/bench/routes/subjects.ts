@@ -85,7 +85,10 @@ export async function startPeer(form: Form, { kubeconfig, folder }: Site, path: 
   const proxy = stack.use(startKubeProxy({ path, kubeconfig, mode: form, variant, node: node.name, log }))
   await proxy.until(async () => (await syncedAt()).length === 2, readyMs)
   const readyAfter = performance.now() - began
-  const loads = await gauges('sync_full_proxy_rules_duration_seconds_sum')
+  // There may have been more than one, each of all rules.
+  const full = 'sync_full_proxy_rules_duration_seconds'
+  const [sums, counts] = [await gauges(`${full}_sum`), await gauges(`${full}_count`)]
+  const loads = sums.map((sum, i) => sum / counts[i]!)
   const running = stack.move()
   return {
     name: 'kube-proxy',

@@ -32,7 +32,7 @@ import type { Variant } from './variants.ts'
 const families = ['IPv4', 'IPv6'] as const
 /** How long silence must last to count as such. */
 const silenceMs = 500
-/** How long packets may take that are to be answered, or refused, also where others use the machine. */
+/** How soon kube-proxy must have programmed all rules, also where others use the machine. */
 const kubeProxyMs = 60_000
 
 /** The real kube-proxy with what it needs: an API server that holds the objects of the cases. */
@@ -123,13 +123,14 @@ function expectationOf({ expect }: Case, mode: Mode) {
 }
 
 async function answersOf(each: Case, mode: Mode, clients: Clients): Promise<Answer[]> {
-  const { from, to, times = 5 } = each
+  const { from, to } = each
   const targets = [to].flat()
-  const { silence } = expectationOf(each, mode)
+  const { silence, slow } = expectationOf(each, mode)
+  const { times = slow ? 2 : 5 } = each
   const answers: Answer[] = []
   for (const target of targets) {
     const asked = silence ? { ...target, patienceMs: silenceMs } : target
-    answers.push(...(await clients[from].connect(asked, silence ? 2 : targets.length > 1 ? 1 : times)))
+    answers.push(...(await clients[from].connect(asked, targets.length > 1 ? 1 : times)))
   }
   return answers
 }
