@@ -13,6 +13,7 @@ export type ChainRules = readonly string[]
 export const inOrder: Joining<ChainRules> = {
   join: values => values.toSorted((a, b) => a.place - b.place).flatMap(({ value }) => value),
   equal: equalTexts,
+  alike: () => false,
 }
 
 /** How the key of a chain is put together: chains of both tables may have one name. */
