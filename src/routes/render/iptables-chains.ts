@@ -1,6 +1,6 @@
 /** The chains of iptables with their rules, and how they are written for iptables-restore: all of them, or those that changed. */
 import type { Difference, Joining, Part } from './merged.ts'
-import { equalTexts } from './texts.ts'
+import { equalTexts } from './stretch.ts'
 
 export type Table = 'filter' | 'nat'
 

@@ -1,6 +1,6 @@
 /** What a table of nftables is made of, piece by piece: storage (maps and sets), chains, and elements. */
 import type { Joining, Part } from './merged.ts'
-import { equalTexts } from './texts.ts'
+import { equalTexts } from './stretch.ts'
 
 /** A map or a set. What it is never changes: one of another type has another name. */
 export interface Storage {

@@ -1,4 +1,4 @@
-/** Where two lists differ: most often they are the same before and behind one short stretch. */
+/** Comparing lists, and where they differ: most often they are the same before and behind one short stretch. */
 
 export interface Stretch<T> {
   /** How many are the same in front of it. */
@@ -27,4 +27,8 @@ export function changes<T>(before: readonly T[], after: readonly T[]): { readonl
   const differing = stretch(before, after)
   const [old, now] = [new Set(differing.before), new Set(differing.after)]
   return { gone: differing.before.filter(one => !now.has(one)), fresh: differing.after.filter(one => !old.has(one)) }
+}
+
+export function equalTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]))
 }
