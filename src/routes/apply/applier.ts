@@ -8,6 +8,7 @@ import { messageOf } from '../../errors.ts'
 import type { Clock } from '../../observe/clock.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { ServiceNames } from '../diff/service-names.ts'
+import { changes } from '../render/stretch.ts'
 import type { Destination } from '../route.ts'
 import type { RenderOptions } from '../setting.ts'
 import { byService, chosen } from './choice.ts'
@@ -185,10 +186,6 @@ export class Applier {
 
 /** The services of which something differs. */
 function changedServices(before: readonly Destination[], after: readonly Destination[]): Key[] {
-  const [old, now] = [new Set(before), new Set(after)]
-  const differ = [
-    ...before.filter(destination => !now.has(destination)),
-    ...after.filter(destination => !old.has(destination)),
-  ]
-  return [...new Set(differ.map(({ service }) => service))].sort()
+  const { gone, fresh } = changes(before, after)
+  return [...new Set([...gone, ...fresh].map(({ service }) => service))].sort()
 }

@@ -6,6 +6,7 @@ import { hostPort } from '../../corefile/addresses.ts'
 import { messageOf } from '../../errors.ts'
 import type { Logger } from '../../observe/logger.ts'
 import { canonicalAddress, type Family } from '../../wire/address.ts'
+import { changes } from '../render/stretch.ts'
 import type { Destination } from '../route.ts'
 import type { Run } from './command.ts'
 import { succeed } from './kernel.ts'
@@ -120,8 +121,7 @@ export class Conntrack {
 
 /** What is there now of that which differs, and what is gone altogether: nobody answers for that. */
 function changedUDP(before: readonly Destination[], after: readonly Destination[]): Destination[] {
-  const [old, now] = [new Set(before), new Set(after)]
-  const fresh = after.filter(destination => destination.protocol === 'UDP' && !old.has(destination))
-  const gone = before.filter(destination => destination.protocol === 'UDP' && !now.has(destination))
-  return [...fresh, ...gone.map(destination => ({ ...destination, backends: [] }))]
+  const { gone, fresh } = changes(before, after)
+  const isUDP = ({ protocol }: Destination) => protocol === 'UDP'
+  return [...fresh.filter(isUDP), ...gone.filter(isUDP).map(destination => ({ ...destination, backends: [] }))]
 }

@@ -77,7 +77,7 @@ export class NodeRules {
   async follow(signal: AbortSignal): Promise<void> {
     await this.#prepare()
     await this.#follower.run(signal, async synced => {
-      await this.#serveHealthChecks()
+      await this.#serveHealthChecks(synced)
       await this.#forget(synced)
     })
     await this.#health.close()
@@ -110,11 +110,11 @@ export class NodeRules {
     }
   }
 
-  async #serveHealthChecks(): Promise<void> {
-    const { family, routes } = this.#options
+  async #serveHealthChecks({ after }: Synced): Promise<void> {
+    const { family } = this.#options
     const { nodePortIPs, place } = settingOf(this.#setting())
     const addresses = nodePortIPs?.filter(ip => ip !== loopback[family]) ?? [anyAddress[family]]
-    await this.#health.serve(healthChecks(destinationsOf(routes, family), place.node), addresses)
+    await this.#health.serve(healthChecks(after, place.node), addresses)
   }
 
   async #forget({ before, after }: Synced): Promise<void> {

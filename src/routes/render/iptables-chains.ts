@@ -1,6 +1,6 @@
 /** The chains of iptables with their rules, and how they are written for iptables-restore: all of them, or those that changed. */
 import type { Difference, Joining, Part } from './merged.ts'
-import { equalTexts } from './texts.ts'
+import { equalTexts } from './stretch.ts'
 
 export type Table = 'filter' | 'nat'
 
@@ -13,6 +13,7 @@ export type ChainRules = readonly string[]
 export const inOrder: Joining<ChainRules> = {
   join: values => values.toSorted((a, b) => a.place - b.place).flatMap(({ value }) => value),
   equal: equalTexts,
+  alike: () => false,
 }
 
 /** How the key of a chain is put together: chains of both tables may have one name. */

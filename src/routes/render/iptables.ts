@@ -10,6 +10,7 @@ import { changed, type Further, inOrder, restoreText } from './iptables-chains.t
 import { partOf } from './iptables-destination.ts'
 import { frame, jumps, nodePortJumps } from './iptables-frame.ts'
 import { destinationsOf, Parts, type Rules } from './rules.ts'
+import { changes } from './stretch.ts'
 
 export interface IptablesOptions extends RenderOptions {
   /** Whether the rules that lead from the kernel's chains to ours are there. Default: true; loaded twice they would be there twice. */
@@ -27,7 +28,9 @@ const manyEndpoints = 1000
 export class IptablesRules implements Rules {
   readonly family: Family
   readonly #parts = new Parts(inOrder)
-  readonly #endpoints = new WeakMap<Destination, number>()
+  #counted: readonly Destination[] = []
+  /** How many endpoints these have. */
+  #endpoints = 0
 
   constructor(family: Family) {
     this.family = family
@@ -65,14 +68,16 @@ export class IptablesRules implements Rules {
   }
 
   #endpointsOf(destinations: readonly Destination[]): number {
-    let sum = 0
-    for (const destination of destinations) {
-      const known = this.#endpoints.get(destination) ?? new Set(destination.backends.map(({ address }) => address)).size
-      this.#endpoints.set(destination, known)
-      sum += known
-    }
-    return sum
+    const { gone, fresh } = changes(this.#counted, destinations)
+    for (const destination of gone) this.#endpoints -= endpointsOf(destination)
+    for (const destination of fresh) this.#endpoints += endpointsOf(destination)
+    this.#counted = destinations
+    return this.#endpoints
   }
+}
+
+function endpointsOf({ backends }: Destination): number {
+  return new Set(backends.map(({ address }) => address)).size
 }
 
 /** Text for `iptables-restore --noflush` or `ip6tables-restore --noflush`, as the family is. */

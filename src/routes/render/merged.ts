@@ -3,6 +3,8 @@
  * there are, and how they are written, is left to the two forms of rules.
  */
 
+import { stretch } from './stretch.ts'
+
 /** What a destination, or the frame around all of them, adds: content by key. Never edited, so it is known again by its identity. */
 export interface Part<V> {
   /** The same for what replaces it: a destination's name with its protocol. */
@@ -15,6 +17,8 @@ export interface Joining<V> {
   /** At least two, each with the place of its part in the order of all; in no order. */
   join(values: readonly Placed<V>[]): V
   equal(a: V, b: V): boolean
+  /** Whether whoever has something under the key of this has the same: then nobody need be compared. */
+  alike(value: V): boolean
 }
 
 export interface Placed<V> {
@@ -34,8 +38,8 @@ export interface Difference<V> {
  */
 export class Merged<V> {
   readonly #joining: Joining<V>
-  /** The parts in their order, with their places. */
-  #places: ReadonlyMap<Part<V>, number> = new Map()
+  #parts: readonly Part<V>[] = []
+  #places = new Map<Part<V>, number>()
   /** Who has something under a key: most often one. */
   readonly #owners = new Map<string, Part<V> | Set<Part<V>>>()
   /** What stood under the keys that were touched since `settle`. */
@@ -46,21 +50,27 @@ export class Merged<V> {
   }
 
   /** Brings the content to that of these parts. Costs a look at each, and work for those that were not there before. */
-  update(parts: Iterable<Part<V>>): void {
-    const places = new Map<Part<V>, number>()
-    for (const part of parts) places.set(part, places.size)
-    const gone = Array.from(this.#places.keys()).filter(part => !places.has(part))
+  update(parts: readonly Part<V>[]): void {
+    const differing = stretch(this.#parts, parts)
+    const now = new Set(differing.after)
+    const gone = differing.before.filter(part => !now.has(part))
     // Before anything changes, what stands under the keys is noted.
-    const fresh = this.#pair(places, gone)
+    const fresh = this.#pair(differing.after, gone)
     const paired = new Set(fresh.map(([, earlier]) => earlier))
     for (const [part, earlier] of fresh) {
       this.#touch(part, earlier)
       if (earlier !== undefined) this.#touch(earlier, part)
     }
     for (const part of gone) if (!paired.has(part)) this.#touch(part, undefined)
-    for (const part of gone) this.#withdraw(part)
+    for (const part of gone) {
+      this.#withdraw(part)
+      this.#places.delete(part)
+    }
     for (const [part] of fresh) this.#enter(part)
-    this.#places = places
+    this.#parts = parts
+    // Those behind the stretch have their places where it is as long as it was.
+    const end = differing.before.length === differing.after.length ? differing.start + now.size : parts.length
+    for (let place = differing.start; place < end; place++) this.#places.set(parts[place]!, place)
   }
 
   /** Each key with its content. */
@@ -72,6 +82,9 @@ export class Merged<V> {
     const owners = this.#owners.get(key)
     if (owners === undefined) return undefined
     if (!(owners instanceof Set)) return owners.items.get(key)
+    const [some] = owners
+    const value = some!.items.get(key)!
+    if (this.#joining.alike(value)) return value
     const values = Array.from(owners, part => ({ place: this.#places.get(part)!, value: part.items.get(key)! }))
     return this.#joining.join(values)
   }
@@ -94,14 +107,11 @@ export class Merged<V> {
   }
 
   /** The parts that were not there, each with the one whose place it takes: what both have changes nothing. */
-  #pair(
-    places: ReadonlyMap<Part<V>, number>,
-    gone: readonly Part<V>[],
-  ): [part: Part<V>, earlier: Part<V> | undefined][] {
+  #pair(parts: readonly Part<V>[], gone: readonly Part<V>[]): [part: Part<V>, earlier: Part<V> | undefined][] {
     const byName = new Map(gone.map(part => [part.name, part]))
     const fresh: [Part<V>, Part<V> | undefined][] = []
     let last = -1
-    for (const part of places.keys()) {
+    for (const part of parts) {
       const known = this.#places.has(part)
       const earlier = known ? part : byName.get(part.name)
       if (!known) byName.delete(part.name)

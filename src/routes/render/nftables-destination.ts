@@ -101,9 +101,9 @@ function balance(count: number, { part, words: { ip } }: Writing): void {
   const to = `meta l4proto . th dport . numgen random mod ${count}`
   part.storage('map', `endpoints-${count}`, `typeof ${ip} daddr . ${to} : ${ip} daddr . th dport`)
   part.storage('map', `node-port-endpoints-${count}`, `typeof ${to} : ${ip} daddr . th dport`)
-  part.chain(`balance-${count}`, [`${withPorts} dnat ${ip} to ${ip} daddr . ${to} map @endpoints-${count}`])
-  part.chain(`external-${count}`, [MARK, `goto balance-${count}`])
-  part.chain(`node-port-${count}`, [MARK, `${withPorts} dnat ${ip} to ${to} map @node-port-endpoints-${count}`])
+  part.commonChain(`balance-${count}`, [`${withPorts} dnat ${ip} to ${ip} daddr . ${to} map @endpoints-${count}`])
+  part.commonChain(`external-${count}`, [MARK, `goto balance-${count}`])
+  part.commonChain(`node-port-${count}`, [MARK, `${withPorts} dnat ${ip} to ${to} map @node-port-endpoints-${count}`])
 }
 
 function addOwn({ kind, ip }: VirtualAddress, place: string, chain: string, { part }: Writing): void {

@@ -1,6 +1,6 @@
 /** What a table of nftables is made of, piece by piece: storage (maps and sets), chains, and elements. */
 import type { Joining, Part } from './merged.ts'
-import { equalTexts } from './texts.ts'
+import { equalTexts } from './stretch.ts'
 
 /** A map or a set. What it is never changes: one of another type has another name. */
 export interface Storage {
@@ -16,6 +16,8 @@ export interface Chain {
   /** Of a chain that the kernel calls: `type nat hook output priority -100;`. Never changes. */
   readonly hook: string | undefined
   readonly rules: readonly string[]
+  /** Whether many destinations have it, and all of them the same. */
+  readonly common: boolean
 }
 
 /** An element of a map or set, and what only makes sense with it. */
@@ -35,6 +37,7 @@ export type Item = Storage | Chain | Element
 export const firstClaim: Joining<Item> = {
   join: values => values.reduce((first, other) => (other.place < first.place ? other : first)).value,
   equal: (a, b) => a === b || equalItems(a, b),
+  alike: item => item.kind === 'map' || item.kind === 'set' || (item.kind === 'chain' && item.common),
 }
 
 /** What one destination adds, as it is put together. What it claims twice it has once. */
@@ -51,7 +54,11 @@ export class PartDraft implements Part<Item> {
   }
 
   chain(name: string, rules: readonly string[], hook?: string): void {
-    this.#add(`chain ${name}`, { kind: 'chain', name, hook, rules })
+    this.#add(`chain ${name}`, { kind: 'chain', name, hook, rules, common: false })
+  }
+
+  commonChain(name: string, rules: readonly string[]): void {
+    this.#add(`chain ${name}`, { kind: 'chain', name, hook: undefined, rules, common: true })
   }
 
   element(of: string, key: string, value = '', slots?: Element['slots']): void {

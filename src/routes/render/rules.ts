@@ -5,6 +5,7 @@ import type { Destination } from '../route.ts'
 import type { RenderOptions } from '../setting.ts'
 import type { Routes } from '../table.ts'
 import { type Joining, Merged, type Part } from './merged.ts'
+import { stretch } from './stretch.ts'
 
 /** The rules of one family. Pure: texts come out, and who loads them says when they were taken. */
 export interface Rules {
@@ -36,7 +37,9 @@ export class Parts<V> {
   readonly merged: Merged<V>
   #setting: unknown
   #layout: Layout<V> | undefined
-  #known = new WeakMap<Destination, Part<V>>()
+  #destinations: readonly Destination[] = []
+  /** Of the destinations, in their order. */
+  #parts: readonly Part<V>[] = []
 
   constructor(joining: Joining<V>) {
     this.merged = new Merged(joining)
@@ -47,19 +50,23 @@ export class Parts<V> {
     if (this.#layout === undefined || !same(this.#setting, setting)) {
       this.#setting = setting
       this.#layout = layout()
-      this.#known = new WeakMap()
+      this.#destinations = []
+      this.#parts = []
     }
     const { first, last } = this.#layout
-    const parts = destinations.map(destination => this.#partOf(destination, this.#layout!))
-    this.merged.update([first, ...parts, ...(last === undefined ? [] : [last])])
+    this.#parts = this.#partsOf(destinations, this.#layout)
+    this.#destinations = destinations
+    this.merged.update([first, ...this.#parts, ...(last === undefined ? [] : [last])])
   }
 
-  #partOf(destination: Destination, layout: Layout<V>): Part<V> {
-    const known = this.#known.get(destination)
-    if (known !== undefined) return known
-    const made = layout.partOf(destination)
-    this.#known.set(destination, made)
-    return made
+  #partsOf(destinations: readonly Destination[], layout: Layout<V>): Part<V>[] {
+    const { start, before, after } = stretch(this.#destinations, destinations)
+    const known = new Map(before.map((destination, i) => [destination, this.#parts[start + i]!]))
+    return [
+      ...this.#parts.slice(0, start),
+      ...after.map(destination => known.get(destination) ?? layout.partOf(destination)),
+      ...this.#parts.slice(start + before.length),
+    ]
   }
 }
 

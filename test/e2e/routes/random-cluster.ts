@@ -44,7 +44,7 @@ export class RandomCluster {
   }
 
   /** Changes a few services: makes, removes or edits them, or their endpoints alone. Resolves when the API server has it all. */
-  async change(round: number): Promise<Made> {
+  async changeServices(): Promise<void> {
     const { below } = this.#chance
     const turned = new Map<number, ServicePlan | undefined>()
     for (let changes = 3 + below(10); changes > 0; changes--) {
@@ -53,6 +53,11 @@ export class RandomCluster {
     }
     // Services know nothing of each other, so they change at once.
     await Promise.all(Array.from(turned, ([place, plan]) => this.#become(place, plan)))
+  }
+
+  /** The same, and now and then the node and the size of the cluster too. `round` counts from 1. */
+  async change(round: number): Promise<Made> {
+    await this.changeServices()
     const wasLarge = this.#isLarge()
     await this.#changeSize(round)
     const what = [this.#isLarge() ? 'large' : '', await this.#changeNode(round)].filter(Boolean)
