@@ -32,6 +32,8 @@ import type { Variant } from './variants.ts'
 const families = ['IPv4', 'IPv6'] as const
 /** How long silence must last to count as such. */
 const silenceMs = 500
+/** After which the kernel has forgotten all exchanges over UDP. */
+const forgottenMs = 2000
 /** How soon kube-proxy must have programmed all rules, also where others use the machine. */
 const kubeProxyMs = 60_000
 
@@ -73,6 +75,8 @@ export async function checkPackets(check: Check, peer: Peer | undefined, modes: 
     for (const round of rounds) {
       emptyRules()
       await using _rules = await subject.load(round.variant)
+      forgetSoon()
+      await sleep(forgottenMs)
       await checkRound(subject, round, clients, check)
     }
   }
@@ -98,6 +102,12 @@ async function startMachines(stack: AsyncDisposableStack): Promise<Clients> {
     stranger: await machine('stranger', strangerIPs),
     node: ownNode,
   }
+}
+
+/** Else a port that a client uses again would be led where the rules of another round have led it. */
+function forgetSoon(): void {
+  for (const name of ['udp_timeout', 'udp_timeout_stream'])
+    run('sysctl', ['-qw', `net.netfilter.nf_conntrack_${name}=${forgottenMs / 2000}`])
 }
 
 async function checkRound({ name, mode }: Subject, { variant, cases }: Round, clients: Clients, check: Check) {
