@@ -49,7 +49,8 @@ export function run(command: string, args: readonly string[], input = ''): strin
   if (!isInside()) throw new PortolanError('PORTOLAN_E2E_NAMESPACE', 'this is not a namespace that the test made')
   const { error, status, stdout, stderr } = spawnSync(command, args, { input, encoding: 'utf8', maxBuffer: 1 << 30 })
   if (error || status !== 0) {
-    const said = error?.message ?? stderr.trim()
+    // A program that ends before it has read its input says why.
+    const said = stderr?.trim() || error?.message
     throw new PortolanError('PORTOLAN_E2E_COMMAND', `${command} ${args.join(' ')}: ${said}`)
   }
   return stdout
@@ -87,7 +88,9 @@ export class Scratch implements AsyncDisposable {
 
   /** What iptables-save says of rules once they are loaded, and nothing else is. */
   loaded(rules: string, family: Family): string {
-    this.#run(`${tools[family]}-restore`, [], rules)
+    const restore = `${tools[family]}-restore`
+    this.#run(restore, [], '*filter\nCOMMIT\n*nat\nCOMMIT\n')
+    this.#run(restore, ['--noflush'], rules)
     return this.#run(`${tools[family]}-save`, [])
   }
 
