@@ -5,9 +5,11 @@ import { type Dumps, readDumps } from '../routes/diff/dumps.ts'
 import type { Finding } from '../routes/diff/finding.ts'
 import { readKernel } from '../routes/diff/kernel.ts'
 import { type Comparison, compareNodeRules, type Mode } from '../routes/diff/node-rules.ts'
+import { nodeOf } from '../routes/facts/cluster.ts'
+import { familiesOf, renderOptionsOf } from '../routes/facts/question.ts'
 import type { Family } from '../wire/address.ts'
 import { type Arguments, usageError } from './arguments.ts'
-import { familiesOf, readCluster, renderOptionsOf } from './routes-cluster.ts'
+import { readCluster } from './routes-cluster.ts'
 import { columns, show } from './routes-output.ts'
 import type { Shell } from './shell.ts'
 
@@ -22,7 +24,8 @@ export async function diffRoutes(given: Arguments, shell: Shell): Promise<number
   if (word !== undefined && mode === undefined) throw usageError(`which rules? There are ${modes.join(', ')}`)
   if (!given.has('node')) throw usageError('of which node? give -node NAME')
   try {
-    const { table, node } = await readCluster(given, shell, false)
+    const { table, state } = await readCluster(given, shell, false)
+    const node = nodeOf(given.text('node'), state)
     const comparison = compareNodeRules({
       routes: table,
       options: renderOptionsOf(given, node),

@@ -13,14 +13,16 @@ const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words:
   lookup: [async () => (await import('./routes-lookup.ts')).lookupRoute, 2],
   proxy: [async () => (await import('./routes-proxy.ts')).proxyRoutes, 1],
   render: [async () => (await import('./routes-render.ts')).renderRoutes, 2],
+  apply: [async () => (await import('./routes-apply.ts')).applyRoutes, 2],
+  cleanup: [async () => (await import('./routes-apply.ts')).cleanUpRoutes, 2],
   simulate: [async () => (await import('./routes-simulate.ts')).simulateRoute, 2],
 }
 
 export const routes: Command = {
   name: 'routes',
-  summary: 'tells where cluster addresses lead, and renders the rules of a node',
+  summary: 'tells where cluster addresses lead, and has a node take them there',
   synopsis:
-    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables|ipvs | diff [iptables|nftables] | simulate ADDRESS:PORT[/PROTOCOL] | proxy',
+    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables|ipvs | diff [iptables|nftables] | simulate ADDRESS:PORT[/PROTOCOL] | apply iptables|nftables | cleanup [iptables|nftables] | proxy',
   words: 2,
   options: {
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
@@ -64,14 +66,25 @@ export const routes: Command = {
       value: 'FILE[,FILE]',
       help: "diff: what iptables-save, ip6tables-save or `nft -j list ruleset` wrote; - is the standard input (the kernel's rules)",
     },
+    watch: { help: 'apply: follows the cluster, and keeps the kernel right, until it is ended' },
+    'min-sync': {
+      value: 'DURATION',
+      help: 'apply: how long after a change the next may be loaded at the earliest (100ms)',
+    },
+    check: {
+      value: 'DURATION',
+      help: 'apply: how often the kernel is compared with what it was given (30s); 0 for never',
+    },
+    'conntrack-tcp-be-liberal': { help: "apply: forwards what conntrack takes for invalid: kube-proxy's flag" },
     output: { value: 'FORM', alias: ['o'], help: 'list, lookup, diff, simulate, proxy: table, json or yaml (table)' },
   },
-  notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
+  notes: `Only apply and cleanup change anything: the rules of this machine. What a node does is what kube-proxy 1.34 has it do.
 \`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
 \`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.
 \`render ipvs -node NAME -part ipvsadm | ipvsadm --restore\`, and so for each part, has a node do what kube-proxy's mode ipvs does
 (\`ip link add kube-ipvs0 type dummy\` comes first, \`ip -batch -\` takes the addresses).
-\`diff -node NAME\` compares what the kernel has; the exit code is 0 if that is as it should be, 1 if it differs, 2 if nobody can tell.`,
+\`diff -node NAME\` compares what the kernel has; the exit code is 0 if that is as it should be, 1 if it differs, 2 if nobody can tell.
+\`apply nftables -node NAME -watch\` does what kube-proxy does on a node; the rules stay when it ends, and \`cleanup\` removes them.`,
   async run(given, shell) {
     const [word] = given.words
     const verb = word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined
