@@ -213,6 +213,12 @@ t.test('mistakes of the command line', async t => {
   t.match(await usage('list -family 5'), /: family is 4, 6 or both/)
   t.match(await usage('lookup 10.96.0.20:80 -cluster-cidr 10.244.0.0'), /: cluster-cidr: "10.244.0.0" is no range/)
   t.match(await usage('list -kubeconfig x'), /are two clusters/)
+  // Nothing of these comes as far as to look at this machine.
+  t.match(await usage('apply ipvs -node worker-1'), /which rules\? There are iptables, nftables/)
+  t.match(await usage('apply nftables'), /on which node\?/)
+  t.match(await usage('apply nftables -node worker-1 -min-sync soon'), /-min-sync is a duration like 100ms or 30s/)
+  t.match(await usage('apply nftables -node worker-1 -check -1s'), /-check is a duration/)
+  t.match(await usage('cleanup ipvs'), /which rules\? There are iptables, nftables; without a word all/)
   t.match(await run(['routes']), { code: 2, err: /routes what\?/ })
   t.match(await run(['routes', 'list'], { env: { HOME: '/nonexistent' } }), {
     code: 2,
