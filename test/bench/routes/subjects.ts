@@ -48,7 +48,7 @@ export async function startPortolan(form: Form, { kubeconfig, folder }: Site, fr
   await background.until(async () => (await loads()).length >= 2, readyMs)
   const readyAfter = performance.now() - began
   // Of iptables the kernel tells nobody when it has changed, so what loads it is believed.
-  const watch = form === 'nftables' ? stack.use(await KernelWatch.start()) : undefined
+  const watch = form === 'nftables' ? stack.use(new KernelWatch()) : undefined
   const running = stack.move()
   return {
     name: 'portolan',
