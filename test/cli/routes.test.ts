@@ -192,10 +192,10 @@ t.test('render ipvs', async t => {
     (await routes(t, 'render ipvs -node worker-1 -part ipset')).out,
     /^create KUBE-LOOP-BACK .*\ncreate KUBE-6-LOOP-BACK /s,
   )
-  t.match((await routes(t, 'render ipvs -node worker-1 -part iptables')).err, /give -family 4 or -family 6/)
+  t.match((await routes(t, 'render ipvs -node worker-1 -part iptables')).err, /which family\? 4 or 6/)
   t.match(
     (await routes(t, 'render ipvs -node worker-1 -part sets')).err,
-    /-part is addresses, ipvsadm, ipset or iptables/,
+    /part is addresses, ipvsadm, ipset or iptables/,
   )
   t.match((await routes(t, 'render ipvs -node worker-1 -scheduler random')).err, /scheduler is rr, wrr/)
 })
