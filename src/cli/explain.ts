@@ -12,9 +12,9 @@ import { messageOf, PortolanError } from '../errors.ts'
 import type { Said } from '../routes/facts/question.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { type Command, Exit } from './command.ts'
-import { askServer, fromJson } from './routes-answer.ts'
 import { readState } from './routes-cluster.ts'
 import { show } from './routes-output.ts'
+import { askForFacts } from './running-server.ts'
 import type { Shell } from './shell.ts'
 
 const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
@@ -73,9 +73,11 @@ policies deny, and 1 for anything else, such as a name that only another server 
 async function askedOf(given: Arguments, said: Said): Promise<Explained> {
   if (given.has('conf')) throw usageError('-conf is the Corefile of another server: a running one has its own')
   const parameters = passed.flatMap(name => (said.has(name) ? [[name, said.text(name) || 'true'] as const] : []))
-  return fromJson<Explained>(
-    await askServer(given, '/explain', { name: given.words[0], ...Object.fromEntries(parameters) }),
-  )
+  return askForFacts(given, {
+    plugin: 'explain',
+    path: '/explain',
+    parameters: { name: given.words[0], ...Object.fromEntries(parameters) },
+  })
 }
 
 function tell(explained: Explained, given: Arguments, shell: Shell): number {

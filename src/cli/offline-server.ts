@@ -1,6 +1,6 @@
 /** A server that never listens: a Corefile's plugins over a cluster that was read, asked in this process. */
 import { readFileSync } from 'node:fs'
-import { type Names, namesOf } from '../client/explain/names.ts'
+import { type Names, namesOf, zoneTexts } from '../client/explain/names.ts'
 import type { ClusterView, Source } from '../cluster/contract.ts'
 import type { Kind } from '../cluster/objects.ts'
 import { messageOf, PortolanError } from '../errors.ts'
@@ -11,8 +11,6 @@ import type { PluginDefinition } from '../plugin/plugin.ts'
 import { offline } from '../plugins/forward/offline.ts'
 import { Instance } from '../server/instance.ts'
 import { ResourcePool } from '../server/resources.ts'
-import { textFromKey } from '../wire/name.ts'
-import { isReverse } from '../zone/address.ts'
 import type { Shell } from './shell.ts'
 
 /** What kubeadm gives a cluster, as far as it answers. */
@@ -92,13 +90,9 @@ function quiet(definition: PluginDefinition): PluginDefinition {
   }
 }
 
-/** The cluster's zones; those of addresses left out. The widest come first. */
 function zonesOf({ blocks }: Instance): string[] {
   const sharing = blocks.flatMap(({ plugins }) => plugins).filter(({ shares }) => shares !== undefined)
-  const suffixes = sharing
-    .flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])])
-    .filter(key => !isReverse(key))
-  return suffixes.sort((a, b) => a.length - b.length).map(key => textFromKey(key).replace(/\.$/, ''))
+  return zoneTexts(sharing.flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])]))
 }
 
 /** The objects that were read already, once more for a plugin: they are shared, not copied. */

@@ -1,7 +1,7 @@
 /** Addresses as labels of endpoint and pod names, and as keys. Their octets and reverse names are in `wire/address.ts`. */
 import type { Search } from '../cluster/packed-slice.ts'
 import { addressOctets, ipv4Bits, reverseName } from '../wire/address.ts'
-import { isWithin, keyFromText, labelsOf, type NameKey } from '../wire/name.ts'
+import { isWithin, keyFromText, labelsOf, type NameKey, ROOT } from '../wire/name.ts'
 
 /** The zones that hold the names of addresses (RFC 1035 section 3.5, RFC 3596 section 2.5). */
 export const REVERSE_ZONES = ['in-addr.arpa.', 'ip6.arpa.'].map(text => keyFromText(text)!)
@@ -97,4 +97,10 @@ export function undashed(label: string): string {
 /** Whether a name lies in the reverse zones. */
 export function isReverse(key: NameKey): boolean {
   return REVERSE_ZONES.some(zone => isWithin(key, zone))
+}
+
+/** Of the suffixes that plugins answer below, the zones of names: without those of addresses, the root, and what is within another. */
+export function zonesOfNames(suffixes: Iterable<NameKey>): NameKey[] {
+  const all = [...new Set(suffixes)].filter(zone => zone !== ROOT && !isReverse(zone))
+  return all.filter(zone => !all.some(other => other !== zone && isWithin(zone, other)))
 }

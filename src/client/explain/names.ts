@@ -1,10 +1,11 @@
 /** The cluster's DNS server as an explanation asks it: a plugin chain behind a few words. */
 import ipaddr from 'ipaddr.js'
 import type { Answer } from '../../wire/answer.ts'
-import { nameFromText, nameToText } from '../../wire/name.ts'
+import { type NameKey, nameFromText, nameToText, textFromKey } from '../../wire/name.ts'
 import { makeQuery, type Query } from '../../wire/query.ts'
 import { decode, type Record } from '../../wire/record.ts'
 import { Bit, Rcode, Type, typeName } from '../../wire/types.ts'
+import { zonesOfNames } from '../../zone/address.ts'
 import type { AddressType, Reply } from '../walk.ts'
 
 export interface Names {
@@ -84,6 +85,11 @@ function dataOf(type: number, rdata: Uint8Array): string {
 
 function plain(name: string): string {
   return name.replace(/\.$/, '')
+}
+
+/** Zones of names among the suffixes that plugins answer below, as `Names` has them. */
+export function zoneTexts(suffixes: Iterable<NameKey>): string[] {
+  return zonesOfNames(suffixes).map(key => plain(textFromKey(key)))
 }
 
 /** What a resolver library sees of it. */

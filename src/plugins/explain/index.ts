@@ -1,4 +1,6 @@
 /** `explain`: tells over HTTP why a pod reaches a name, or why it does not, as this very server answers it. */
+
+import { zoneTexts } from '../../client/explain/names.ts'
 import { type HostPort, hostPort } from '../../corefile/addresses.ts'
 import type { Directive } from '../../corefile/directive.ts'
 import { readOptions } from '../../corefile/options.ts'
@@ -6,8 +8,6 @@ import { PortolanError } from '../../errors.ts'
 import type { HttpClaim } from '../../net/http-hub.ts'
 import type { Defaults } from '../../net/http-json.ts'
 import type { Fixture, PluginDefinition, SetupContext } from '../../plugin/plugin.ts'
-import { textFromKey } from '../../wire/name.ts'
-import { isReverse } from '../../zone/address.ts'
 import { ExplainedCluster } from './explained-cluster.ts'
 
 export const definition: PluginDefinition = {
@@ -62,8 +62,7 @@ function explain(listen: HostPort, defaults: Defaults, context: SetupContext): F
       if (cluster === undefined)
         throw new PortolanError('PORTOLAN_EXPLAIN_CLUSTER', 'explain: there is no cluster to read')
       explained = resources.share(`explanations of ${cluster.key}`, () => new ExplainedCluster(cluster))
-      const suffixes = [...(kubernetes?.footprint?.suffixes?.() ?? [])].filter(key => !isReverse(key))
-      const zones = suffixes.sort((a, b) => a.length - b.length).map(key => textFromKey(key).replace(/\.$/, ''))
+      const zones = zoneTexts(kubernetes?.footprint?.suffixes?.() ?? [])
       // A server that explains nothing need not load what it takes.
       const { handler } = await import('./request.ts')
       const answers = handler({ cluster: explained, zones, ask: query => server.ask(query), random, defaults })

@@ -13,14 +13,14 @@ import { isWithin, isWithinAny, keyWith, type NameKey, ROOT, textFromKey } from 
 import type { Query } from '../../wire/query.ts'
 import { isSampled, SAMPLED_ONE_IN } from '../../wire/sample.ts'
 import { Rcode } from '../../wire/types.ts'
-import { isReverse } from '../../zone/address.ts'
+import { zonesOfNames } from '../../zone/address.ts'
 import { DOMAINS, reportOf } from './report.ts'
 import { Tally } from './tally.ts'
 
 export const definition: PluginDefinition = {
   name: 'top',
   setup(directive, context) {
-    const { host, port } = directive.address(undefined, { name: 'address', default: { host: 'localhost', port: 9154 } })
+    const { host, port } = directive.address(undefined, { name: 'address', default: { host: '127.0.0.1', port: 9154 } })
     readOptions(directive)
     return new Top(hostPort(host, port), context)
   },
@@ -65,11 +65,8 @@ class Top implements Plugin {
     const create = () =>
       Object.assign(new Tally({ clock, size: SIZE, windowMs: WINDOW_MS }), { close: () => undefined })
     this.#tally = resources.share(`top ${this.#address}`, create)
-    const all = block.plugins
-      .filter(plugin => plugin.current)
-      .flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])])
-      .filter(zone => zone !== ROOT && !isReverse(zone))
-    this.#zones = all.filter(zone => !all.some(other => other !== zone && isWithin(zone, other)))
+    const responsible = block.plugins.filter(plugin => plugin.current)
+    this.#zones = zonesOfNames(responsible.flatMap(({ footprint }) => [...(footprint?.suffixes?.() ?? [])]))
     this.#branches = this.#zones.flatMap(zone => [keyWith('svc', zone), keyWith('pod', zone)])
     this.#claim = await http.claim(this.#address, { '/top': this.#show }, this.name)
   }

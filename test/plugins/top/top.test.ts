@@ -143,8 +143,8 @@ misses  share  name             by         what helps
 t.test('where nobody tells', async t => {
   const { code, err } = await run(['top', '-server', 'http://127.0.0.1:1'])
   t.equal(code, 1)
-  t.match(err, /http:\/\/127\.0\.0\.1:1 does not tell .*is `top` in its Corefile\?/)
-  t.match(await run(['top', '-server', 'nonsense']), { code: 2, err: /-server is a URL such as/ })
+  t.match(err, /no answer from http:\/\/127\.0\.0\.1:1: .*does its Corefile have "top"\?/)
+  t.match(await run(['top', '-server', 'http://']), { code: 2, err: /-server is a URL such as/ })
   t.match(await run(['top', '-n', '0']), { code: 2, err: /-names is a whole number above 0/ })
 })
 
