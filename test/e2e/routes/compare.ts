@@ -5,18 +5,13 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Node } from '../../../src/cluster/objects.ts'
-import { ClusterState } from '../../../src/cluster/state.ts'
 import { PortolanError } from '../../../src/errors.ts'
-import { systemClock } from '../../../src/observe/clock.ts'
-import { logger } from '../../../src/observe/logger.ts'
-import { metrics } from '../../../src/observe/metrics.ts'
 import { renderIptables } from '../../../src/routes/render/iptables.ts'
 import { renderNftables } from '../../../src/routes/render/nftables.ts'
-import { RouteTable } from '../../../src/routes/table.ts'
-import { apiserverSource } from '../../../src/sources/apiserver/index.ts'
 import type { Background } from '../background.ts'
 import type { ControlPlane } from '../control-plane.ts'
 import { everyField } from './every-field.ts'
+import { type Followed, followCluster } from './followed-cluster.ts'
 import { startKubeProxy } from './kube-proxy.ts'
 import { emptyRules, run, Scratch, tools } from './namespace.ts'
 import { namespaceObject, nodes, ownNodeObject } from './plan.ts'
@@ -55,7 +50,7 @@ export class Comparer implements AsyncDisposable {
   static async start(comparison: Comparison): Promise<Comparer> {
     const stop = new AbortController()
     const scratch = await Scratch.start()
-    const followed = await follow(comparison, stop.signal)
+    const followed = await followCluster(comparison.plane.kubeconfig, stop.signal, comparison.say)
     return new Comparer(comparison, followed, scratch, stop)
   }
 
@@ -166,28 +161,4 @@ export class Comparer implements AsyncDisposable {
 /** The node, and the namespace of all services. */
 export async function createFrame({ client }: ControlPlane): Promise<void> {
   for (const object of [ownNodeObject(), namespaceObject()]) await client.create(object)
-}
-
-interface Followed {
-  readonly state: ClusterState
-  readonly table: RouteTable
-}
-
-/** The cluster as portolan's own source follows it. */
-async function follow({ plane, say }: Comparison, signal: AbortSignal): Promise<Followed> {
-  const kinds = ['Service', 'EndpointSlice', 'Node'] as const
-  const state = new ClusterState({ kinds })
-  const source = apiserverSource({
-    access: { from: 'kubeconfig', file: plane.kubeconfig },
-    kinds,
-    clock: systemClock,
-    random: Math.random,
-    log: logger({ format: 'text', write: say }),
-    metrics: metrics(),
-    selfCheckMs: 0,
-  })
-  await source.follow(state, signal)
-  const table = new RouteTable()
-  state.follow(table)
-  return { state, table }
 }

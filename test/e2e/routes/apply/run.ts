@@ -8,17 +8,14 @@ import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Node } from '../../../../src/cluster/objects.ts'
-import { ClusterState } from '../../../../src/cluster/state.ts'
-import { systemClock } from '../../../../src/observe/clock.ts'
-import { logger } from '../../../../src/observe/logger.ts'
-import { metrics } from '../../../../src/observe/metrics.ts'
-import { RouteTable } from '../../../../src/routes/table.ts'
-import { apiserverSource } from '../../../../src/sources/apiserver/index.ts'
+import type { ClusterState } from '../../../../src/cluster/state.ts'
+import type { RouteTable } from '../../../../src/routes/table.ts'
 import { chance } from '../../../wire/random.ts'
 import type { ApiObject } from '../../api-client.ts'
 import { exitOnSignals } from '../../background.ts'
 import { type ControlPlane, startControlPlane } from '../../control-plane.ts'
 import { findPeers, type Peers } from '../../peers.ts'
+import { followCluster } from '../followed-cluster.ts'
 import { inNamespace, isInside, missing, run } from '../namespace.ts'
 import {
   namespaceObject,
@@ -159,7 +156,7 @@ async function testForm(form: Form, peers: Peers<(typeof programs)[number]>): Pr
     await plane.client.create(ownNode(zones.own))
     await plane.client.create(namespaceObject())
     const stop = new AbortController()
-    const cluster = await follow(plane.kubeconfig, stop.signal)
+    const cluster = await followCluster(plane.kubeconfig, stop.signal, say)
     const { kubeconfig, folder } = plane
     await using subject = new Subject({ form, kubeconfig, folder, flags: ['-check', '1s'] })
     const lab: Lab = { form, plane, subject, ...cluster }
@@ -415,25 +412,6 @@ function firstDifference(wanted: string, found: string): string | undefined {
 
 function count(wrong: number): string | undefined {
   return wrong === 0 ? undefined : `${wrong} times`
-}
-
-/** The cluster as portolan's own source follows it. */
-async function follow(kubeconfig: string, signal: AbortSignal): Promise<{ state: ClusterState; table: RouteTable }> {
-  const kinds = ['Service', 'EndpointSlice', 'Node'] as const
-  const state = new ClusterState({ kinds })
-  const source = apiserverSource({
-    access: { from: 'kubeconfig', file: kubeconfig },
-    kinds,
-    clock: systemClock,
-    random: Math.random,
-    log: logger({ format: 'text', write: say }),
-    metrics: metrics(),
-    selfCheckMs: 0,
-  })
-  await source.follow(state, signal)
-  const table = new RouteTable()
-  state.follow(table)
-  return { state, table }
 }
 
 function nodeOf(state: ClusterState): Node {
