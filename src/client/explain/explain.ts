@@ -3,7 +3,6 @@
  * it works, or where it ends. Everything is worked out; nothing is sent.
  */
 import { isIP } from 'node:net'
-import { keyOf } from '../../cluster/objects.ts'
 import type { Random } from '../../observe/clock.ts'
 import { type IngressRequest, ingressRoutes } from '../ingress/route.ts'
 import type { PodResolvConf } from '../pod-resolv-conf.ts'
@@ -142,8 +141,4 @@ export function readTarget(text: string): { readonly name: string; readonly door
     ...(protocol !== undefined && { protocol: protocol.toUpperCase() as Door['protocol'] }),
   }
   return { name: host, door }
-}
-
-export function podText({ pod }: Standpoint): string {
-  return `pod ${keyOf(pod)}`
 }

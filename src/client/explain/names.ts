@@ -4,7 +4,7 @@ import type { Answer } from '../../wire/answer.ts'
 import { type NameKey, nameFromText, nameToText, textFromKey } from '../../wire/name.ts'
 import { makeQuery, type Query } from '../../wire/query.ts'
 import { decode, type Record } from '../../wire/record.ts'
-import { Bit, Rcode, Type, typeName } from '../../wire/types.ts'
+import { Bit, Rcode, rcodeName, Type, typeName } from '../../wire/types.ts'
 import { zonesOfNames } from '../../zone/address.ts'
 import type { AddressType, Reply } from '../walk.ts'
 
@@ -98,9 +98,9 @@ export function replyOf({ rcode, records }: Answered, type: AddressType): Reply 
   return { rcode, truncated: false, answers: records.length, addresses, lame: false }
 }
 
-/** In a word: `found`, `nothing of this type`, `no such name`, or the response code. */
-export function outcomeText({ rcode, records, unasked }: Answered, code: string): string {
+/** In a word: `NOERROR`, `NODATA`, another response code, or `not asked`. */
+export function outcomeText({ rcode, records, unasked }: Answered): string {
   if (unasked) return 'not asked'
-  if (rcode !== Rcode.NOERROR) return code
+  if (rcode !== Rcode.NOERROR) return rcodeName(rcode)
   return records.length > 0 ? 'NOERROR' : 'NODATA'
 }

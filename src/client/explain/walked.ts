@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { ClusterView } from '../../cluster/contract.ts'
 import type { Random } from '../../observe/clock.ts'
 import { type Family, familyOf } from '../../wire/address.ts'
-import { Rcode, rcodeName } from '../../wire/types.ts'
+import { Rcode } from '../../wire/types.ts'
 import { rehearsalOf, walkOf } from '../rehearsal.ts'
 import type { Libc, ResolverConfig } from '../resolver-config.ts'
 import type { AddressType, Outcome, Query } from '../walk.ts'
@@ -117,7 +117,7 @@ function questionFacts(walker: Walker, query: Query, answered: Answered | string
   // Whatever else answers does not do so because of the cluster's objects.
   const meaning: Meaning | undefined = plugin === 'kubernetes' ? meaningOf(view, names.zones, name, type) : undefined
   const has = records.some(record => record.type === type)
-  const outcome = outcomeText(answered, rcodeName(answered.rcode))
+  const outcome = outcomeText(answered)
   const taken = walker.meant && unasked ? '; a name of the cluster, so taken as NXDOMAIN' : ''
   const why = has ? undefined : error === undefined ? meaning?.lack : `${error}${taken}`
   return { type, server, outcome, records, plugin, objects: meaning?.objects ?? [], why }
