@@ -8,6 +8,7 @@ type Verb = (given: Arguments, shell: Shell) => Promise<number>
 
 /** Each with how many words it takes, itself included. They are loaded when they are asked for: a server needs none of them. */
 const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words: number]>> = {
+  diff: [async () => (await import('./routes-diff.ts')).diffRoutes, 2],
   list: [async () => (await import('./routes-list.ts')).listRoutes, 1],
   lookup: [async () => (await import('./routes-lookup.ts')).lookupRoute, 2],
   render: [async () => (await import('./routes-render.ts')).renderRoutes, 2],
@@ -17,7 +18,8 @@ const verbs: Readonly<Record<string, readonly [load: () => Promise<Verb>, words:
 export const routes: Command = {
   name: 'routes',
   summary: 'tells where cluster addresses lead, and renders the rules of a node',
-  synopsis: 'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables | simulate ADDRESS:PORT[/PROTOCOL]',
+  synopsis:
+    'list | lookup ADDRESS:PORT[/PROTOCOL] | render iptables|nftables | diff [iptables|nftables] | simulate ADDRESS:PORT[/PROTOCOL]',
   words: 2,
   options: {
     manifests: { value: 'PATH', help: 'the cluster that a folder, or a file, of manifests makes' },
@@ -40,11 +42,16 @@ export const routes: Command = {
     'no-jumps': {
       help: "render iptables: without the rules that lead from the kernel's chains, for a node that has them",
     },
-    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, simulate: table, json or yaml (table)' },
+    rules: {
+      value: 'FILE[,FILE]',
+      help: "diff: what iptables-save, ip6tables-save or `nft -j list ruleset` wrote; - is the standard input (the kernel's rules)",
+    },
+    output: { value: 'FORM', alias: ['o'], help: 'list, lookup, diff, simulate: table, json or yaml (table)' },
   },
   notes: `Nothing is changed anywhere. What a node does is what kube-proxy 1.34 has it do.
 \`render iptables -family 4 -node NAME | iptables-restore --noflush\` loads the rules; -family 6 is for ip6tables-restore.
-\`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.`,
+\`render nftables -node NAME | nft -f -\` loads both families, in the place of what it loaded before.
+\`diff -node NAME\` compares what the kernel has; the exit code is 0 if that is as it should be, 1 if it differs, 2 if nobody can tell.`,
   async run(given, shell) {
     const [word] = given.words
     const verb = word !== undefined && Object.hasOwn(verbs, word) ? verbs[word] : undefined

@@ -39,7 +39,7 @@ function seedOf(destination: Destination): string {
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** The first 16 letters of a SHA-256 hash in base 32 (RFC 4648), which are its first ten octets. */
-function shortHash(text: string): string {
+export function shortHash(text: string): string {
   const octets = hash('sha256', text, 'buffer')
   let letters = ''
   for (let at = 0; at < 10; at += 5) {

@@ -209,8 +209,8 @@ function guard(destination: Destination, { anywhere }: Usable, into: Collection)
   ])
 }
 
-/** Tells destinations apart: names may be longer than those of nftables. */
-function tailOf(destination: Destination): string {
+/** What the chains of a destination end in. Tells destinations apart: names may be longer than those of nftables. */
+export function tailOf(destination: Destination): string {
   return shortHash(`${nameOf(destination)}/${destination.protocol}`)
 }
 

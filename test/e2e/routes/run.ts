@@ -15,7 +15,6 @@ import { logger } from '../../../src/observe/logger.ts'
 import { metrics } from '../../../src/observe/metrics.ts'
 import { renderIptables } from '../../../src/routes/render/iptables.ts'
 import { renderNftables } from '../../../src/routes/render/nftables.ts'
-import type { RenderOptions } from '../../../src/routes/setting.ts'
 import { RouteTable } from '../../../src/routes/table.ts'
 import { apiserverSource } from '../../../src/sources/apiserver/index.ts'
 import type { Family } from '../../../src/wire/address.ts'
@@ -24,17 +23,20 @@ import type { ApiObject } from '../api-client.ts'
 import { exitOnSignals } from '../background.ts'
 import { startControlPlane } from '../control-plane.ts'
 import { findPeers } from '../peers.ts'
+import { checkDiff } from './diff.ts'
 import { everyField } from './every-field.ts'
 import { startKubeProxy } from './kube-proxy.ts'
 import { addInterface, inNamespace, isInside, loaded, missing, refusedByNft, run, tools } from './namespace.ts'
 import { checkPackets } from './packets.ts'
-import { namespaceObject, nodeIPs, nodes, podRanges, zones } from './plan.ts'
+import { namespaceObject, nodeIPs, nodes, zones } from './plan.ts'
 import { RandomCluster } from './random-cluster.ts'
-import { differences, parseSaved } from './saved-rules.ts'
+import { differencesOf } from './saved-rules.ts'
 import { checkServed } from './served.ts'
+import { usual, type Variant, variants } from './variants.ts'
 
 const usage = `usage: npm run test:routes -- [options]
   --packets    only send packets through our rules, which needs neither kube-proxy nor an API server
+  --diff       only see whether \`portolan routes diff\` finds damage
   --random N   how many random clusters to compare (default 10)
   --seed N     makes the same random clusters again
   --show N     how many differences to print (default 10)
@@ -47,6 +49,7 @@ const patienceMs = 20_000
 const { values: given } = parseArgs({
   options: {
     packets: { type: 'boolean', default: false },
+    diff: { type: 'boolean', default: false },
     random: { type: 'string', default: '10' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
     show: { type: 'string', default: '10' },
@@ -77,41 +80,29 @@ async function start(): Promise<number> {
   return 0
 }
 
-interface Variant {
-  readonly name: string
-  readonly flags: readonly string[]
-  readonly options: Omit<RenderOptions, 'family' | 'node'>
-}
-
-function variants(): readonly [Variant, ...Variant[]] {
-  const ranges = ['192.168.77.0/24', '127.0.0.0/8', 'fd00:77::/64']
-  return [
-    { name: 'pod ranges', flags: [`--cluster-cidr=${podRanges.join()}`], options: { clusterCIDRs: podRanges } },
-    { name: 'no pod ranges', flags: [], options: {} },
-    { name: 'masquerade all', flags: ['--masquerade-all'], options: { masqueradeAll: true } },
-    {
-      name: 'some node ports',
-      flags: [`--nodeport-addresses=${ranges.join()}`],
-      options: { nodePortAddresses: ranges },
-    },
-    { name: 'primary', flags: ['--nodeport-addresses=primary'], options: { nodePortAddresses: ['primary'] } },
-  ]
-}
-
 function count(passed: boolean): void {
   if (passed) totals.passed++
   else totals.failed++
 }
 
-function tell(what: string, wrong: string | undefined): void {
+function check(what: string, wrong: string | undefined): void {
   say(`${what.padEnd(60)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
   count(wrong === undefined)
 }
 
+/** What `portolan routes diff` says of rules, and of damage to them. */
+async function compareSaid(): Promise<void> {
+  const peers = await findPeers(programs, say)
+  if (typeof peers === 'string') throw new Error('this was found before')
+  if (given.diff) addInterface(nodeIPs)
+  await checkDiff(peers, check)
+}
+
 async function testAll(): Promise<number> {
   // First, since kube-proxy leaves rules behind.
-  await checkPackets(tell)
-  if (!given.packets) await compareAll()
+  if (!given.diff) await checkPackets(check)
+  if (!given.packets && !given.diff) await compareAll()
+  if (!given.packets) await compareSaid()
   say(`${totals.passed} passed, ${totals.failed} failed`)
   return totals.failed === 0 ? 0 : 1
 }
@@ -126,7 +117,7 @@ async function compareAll(): Promise<void> {
   for (const object of [namespaceObject(), ...objects]) await plane.client.create(object)
   const stop = new AbortController()
   const followed = await follow(plane.kubeconfig, stop.signal)
-  const compare = async (title: string, { options }: Variant): Promise<void> => {
+  const compare = async (title: string, options: Variant): Promise<void> => {
     for (const family of ['IPv4', 'IPv6'] as const) {
       const { rules, lines } = await settled(followed, family, options)
       say(`${title.padEnd(24)} ${family} ${lines.length === 0 ? `equal: ${rules} rules` : 'differs'}`)
@@ -138,19 +129,19 @@ async function compareAll(): Promise<void> {
       count(refusal === undefined)
     }
   }
-  const proxyFor = ({ flags, name }: Variant) => {
-    const log = join(plane.folder, `kube-proxy-${name.replaceAll(' ', '-')}.log`)
-    return startKubeProxy({ path: peers.kubeProxy, kubeconfig: plane.kubeconfig, node: nodes.own, flags, log })
+  const proxyFor = (variant: Variant) => {
+    run('nft', ['flush', 'ruleset'])
+    const log = join(plane.folder, `kube-proxy-${variant.name.replaceAll(' ', '-')}.log`)
+    return startKubeProxy({ path: peers.kubeProxy, kubeconfig: plane.kubeconfig, mode: 'iptables', variant, log })
   }
-  say(`${services} services; missing rules have a -, extra ones a +, misplaced ones a ~`)
-  for (const variant of variants()) {
+  say(`${services} services`)
+  for (const variant of variants) {
     await using _proxy = proxyFor(variant)
     await compare(variant.name, variant)
   }
-  await checkServed(plane.kubeconfig, tell)
+  await checkServed(plane.kubeconfig, check)
   say(`random clusters: seed ${given.seed}`)
   for (const object of objects.toReversed()) await plane.client.remove(object)
-  const [usual] = variants()
   await using _proxy = proxyFor(usual)
   const cluster = new RandomCluster(plane.client, chance(Number(given.seed)))
   for (let i = 1; i <= Number(given.random); i++) {
@@ -188,19 +179,19 @@ async function follow(kubeconfig: string, signal: AbortSignal): Promise<Followed
 async function settled(
   { state, table }: Followed,
   family: Family,
-  options: Variant['options'],
+  options: Variant,
 ): Promise<{ readonly rules: number; readonly lines: readonly string[] }> {
   const deadline = performance.now() + patienceMs
-  let wanted = { revision: -1, saved: '' }
+  let wanted = { revision: -1, saved: '', text: '' }
   for (;;) {
     const node = nodeOf(state)
     if (wanted.revision !== table.revision) {
       const text = renderIptables(table, { family, node, accounting: true, ...options })
-      wanted = { revision: table.revision, saved: loaded(text, family) }
+      wanted = { revision: table.revision, saved: loaded(text, family), text }
     }
-    const expected = parseSaved(run(`${tools[family]}-save`, []))
-    const lines = differences(expected, parseSaved(wanted.saved))
-    const rules = [...expected.values()].flat().length
+    const saved = run(`${tools[family]}-save`, [])
+    const lines = [...differencesOf(wanted.saved, saved), ...differencesOf(wanted.text, saved)]
+    const rules = saved.match(/^-A /gm)?.length ?? 0
     if (lines.length === 0 || performance.now() > deadline) return { rules, lines }
     await sleep(100)
   }
