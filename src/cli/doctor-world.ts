@@ -104,9 +104,9 @@ function fromPod(said: Said, from: string | undefined): Said {
 
 function placeOf(view: ClusterView, given: Arguments): Place {
   const named = given.has('rules') ? undefined : nodeOf(given.text('node'), view)
-  if (given.has('manifests')) return { node: named, pod: undefined }
+  if (named !== undefined || given.has('manifests')) return { node: named, pod: undefined }
   const own = new Set(Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address)))
-  const node = named ?? [...view.list('Node')].find(({ internalIPs }) => internalIPs.some(ip => own.has(ip)))
+  const node = [...view.list('Node')].find(({ internalIPs }) => internalIPs.some(ip => own.has(ip)))
   const pod = [...own].flatMap(ip => view.pods(ip)).find(({ hostNetwork }) => !hostNetwork)
   return { node: pod === undefined ? node : undefined, pod }
 }

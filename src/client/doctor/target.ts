@@ -10,9 +10,10 @@ export const nameCheck: Check = {
   name: 'name',
   examine({ target }) {
     if (isMissing(target)) return target
-    const { walk, why, advice } = target
+    const { walk, why, advice, verdict } = target
     if (target.ingress !== undefined) return { missing: 'it is the host of an Ingress, which other servers know' }
-    if (walk.outcome === 'unknown') return { missing: walk.unknown ?? 'it leaves the cluster' }
+    // Where only strangers are asked for a name of the cluster, it is known that they do not know it.
+    if (walk.outcome === 'unknown' && verdict !== 'not resolvable') return { missing: walk.unknown ?? 'it leaves the cluster' }
     const last = walk.steps.at(-1)
     if (walk.outcome !== 'found') {
       const asked = some(walk.steps.map(({ name, questions }) => `${name} (${questions[0]?.outcome ?? 'not asked'})`))
