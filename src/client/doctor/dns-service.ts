@@ -48,7 +48,7 @@ export const dnsPodsCheck: Check = {
   name: 'dns pods',
   examine({ dns: { service, pods } }: World) {
     if (pods.length === 0)
-      return { missing: `${service === undefined ? 'no pod is labelled' : 'the service selects no pod'}` }
+      return { missing: service === undefined ? 'no pod is labelled k8s-app=kube-dns' : 'the service selects no pod' }
     const findings: Finding[] = []
     const ready = pods.filter(pod => unreadiness(pod) === undefined).length
     for (const pod of pods) {

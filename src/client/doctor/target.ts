@@ -13,7 +13,8 @@ export const nameCheck: Check = {
     const { walk, why, advice, verdict } = target
     if (target.ingress !== undefined) return { missing: 'it is the host of an Ingress, which other servers know' }
     // Where only strangers are asked for a name of the cluster, it is known that they do not know it.
-    if (walk.outcome === 'unknown' && verdict !== 'not resolvable') return { missing: walk.unknown ?? 'it leaves the cluster' }
+    if (walk.outcome === 'unknown' && verdict !== 'not resolvable')
+      return { missing: walk.unknown ?? 'it leaves the cluster' }
     const last = walk.steps.at(-1)
     if (walk.outcome !== 'found') {
       const asked = some(walk.steps.map(({ name, questions }) => `${name} (${questions[0]?.outcome ?? 'not asked'})`))
