@@ -30,6 +30,8 @@ import type { Shell } from './shell.ts'
 
 const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
 const optional: readonly Kind[] = ['Node', 'NetworkPolicy']
+/** What a URL may be of. */
+const ofUrls: readonly Kind[] = ['Ingress', 'IngressClass', 'Secret']
 
 /** What this machine is in the cluster, told by its addresses. */
 interface Place {
@@ -41,7 +43,11 @@ export async function worldOf(given: Arguments, shell: Shell): Promise<World> {
   const said = saidBy(given)
   // What is wrong with the question is told before anybody is asked.
   const [name] = given.words
-  const { state, lacking } = await readState(given, shell, { kinds, optional, detail: true })
+  const { state, lacking } = await readState(given, shell, {
+    kinds,
+    optional: name?.includes('://') ? [...optional, ...ofUrls] : optional,
+    detail: true,
+  })
   const corefile = await corefileInUse(given, shell)
   const zone = said.text('cluster-domain') ?? zoneIn(corefile) ?? 'cluster.local'
   const place = placeOf(state, given)

@@ -37,14 +37,22 @@ function leftOut(text: string): Finding {
   ])
 }
 
-function serverFindings({ dns }: World, { whose, conf, reason, meantForCluster }: ResolverFacts): Finding[] {
+function serverFindings(
+  { dns }: World,
+  { whose, conf, reason, findings: left, meantForCluster }: ResolverFacts,
+): Finding[] {
   const { nameservers } = conf
   const own = dns.service?.clusterIPs ?? []
+  // The node's file has them.
+  if (nameservers.length === 0 && left.some(text => text.includes('not known'))) return []
   if (nameservers.length === 0)
     return [
-      fault(`${whose} has no nameserver: ${reason}`, 'its C library asks the machine itself, where nobody answers', [
-        'name a server in dnsConfig.nameservers, or use dnsPolicy ClusterFirst',
-      ]),
+      fault(
+        `${whose} has no nameserver: ${reason}`,
+        'its C library asks the machine itself, where nobody answers',
+        ['name a server in dnsConfig.nameservers, or use dnsPolicy ClusterFirst'],
+        ['name'],
+      ),
     ]
   const findings: Finding[] = []
   if (nameservers.length > mostServers)

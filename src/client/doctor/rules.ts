@@ -112,7 +112,7 @@ function ruleFault(
   const counts = Map.groupBy(findings, ({ kind }) => kind)
   const kinds = [...counts].map(([kind, { length }]) => `${length} ${kind}`).join(', ')
   const which = service === '' ? 'rules of no service in particular' : `rules of ${service}`
-  const rule = first.rule.startsWith(':') ? `chain ${first.chain}` : first.rule
-  const seen = `${which}: ${kinds}; the first is ${first.kind} in ${first.table}: ${rule}`
+  const rule = first.rule.startsWith(':') ? '' : `: ${first.rule}`
+  const seen = `${which}: ${kinds}; the first is ${first.kind} in ${first.table} ${first.chain}${rule}`
   return fault(seen, first.why, [diff, 'kubectl -n kube-system logs ds/kube-proxy'], explains)
 }

@@ -3,7 +3,7 @@ import type { ClusterView } from '../../cluster/contract.ts'
 import { keyOf, type Pod, type Service, type ServicePort } from '../../cluster/objects.ts'
 import type { DestinationFacts } from '../explain/destination.ts'
 import type { Explained } from '../explain/explained.ts'
-import { type Check, counted, type Finding, fault, isMissing, kubectl, note, some } from './check.ts'
+import { type Check, counted, type Examined, type Finding, fault, isMissing, kubectl, note, some } from './check.ts'
 import type { World } from './world.ts'
 
 export const nameCheck: Check = {
@@ -11,7 +11,7 @@ export const nameCheck: Check = {
   examine({ target }) {
     if (isMissing(target)) return target
     const { walk, why, advice, verdict } = target
-    if (target.ingress !== undefined) return { missing: 'it is the host of an Ingress, which other servers know' }
+    if (target.ingress !== undefined || isHost(target)) return ingressExamined(target)
     // Where only strangers are asked for a name of the cluster, it is known that they do not know it.
     if (walk.outcome === 'unknown' && verdict !== 'not resolvable')
       return { missing: walk.unknown ?? 'it leaves the cluster' }
@@ -27,6 +27,18 @@ export const nameCheck: Check = {
     const findings = captured === undefined ? [] : [fault(captured, 'the name of the outside is never asked for', [])]
     return { summary: `${last?.name ?? target.target} is ${some(walk.addresses, 3)}${by}`, findings }
   },
+}
+
+/** Whether it is a URL whose host the cluster does not know as a name. */
+function isHost({ target, walk }: Explained): boolean {
+  return target.includes('://') && walk.outcome !== 'found'
+}
+
+/** Of a host that Ingresses are for, their rules count, and the endpoints that controllers go to. */
+function ingressExamined({ verdict, why, advice }: Explained): Examined {
+  if (verdict === 'reachable') return { summary: why, findings: [] }
+  const next = advice.length > 0 ? advice : ['kubectl get ingress -A']
+  return { summary: '', findings: [fault(why, 'the controller answers with an error, or not at all', next)] }
 }
 
 export const endpointsCheck: Check = {
