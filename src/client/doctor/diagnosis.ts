@@ -6,11 +6,12 @@ import { conntrackCheck } from './conntrack.ts'
 import { corefileCheck } from './corefile.ts'
 import { dnsPodsCheck, dnsServiceCheck } from './dns-service.ts'
 import { policyCheck } from './policy.ts'
-import { directQueryCheck, upstreamCheck, virtualAddressCheck } from './queries.ts'
+import { directQueryCheck, virtualAddressCheck } from './queries.ts'
 import { resolverCheck } from './resolver.ts'
 import { rulesCheck } from './rules.ts'
 import { shadowsCheck } from './shadows.ts'
 import { endpointsCheck, nameCheck, targetPortCheck } from './target.ts'
+import { upstreamCheck } from './upstream.ts'
 import type { World } from './world.ts'
 
 export const checks: readonly Check[] = [

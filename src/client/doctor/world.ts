@@ -3,7 +3,7 @@
  * makes a world says of each part why it is missing where it is.
  */
 import type { ClusterView } from '../../cluster/contract.ts'
-import type { Node, Service } from '../../cluster/objects.ts'
+import type { Node } from '../../cluster/objects.ts'
 import type { ServerBlock } from '../../corefile/server-block.ts'
 import type { PortolanError } from '../../errors.ts'
 import type { ResolvConf } from '../../net/resolv-conf.ts'
@@ -88,9 +88,4 @@ export interface Corefile {
   readonly where: string
   /** What it says, or the mistake that keeps anybody from reading it. */
   readonly parsed: readonly ServerBlock[] | PortolanError
-}
-
-/** The service kubernetes, which every cluster has: what DNS servers are asked for. */
-export function knownService({ view }: World): Service | undefined {
-  return view.service('default/kubernetes')
 }

@@ -58,7 +58,7 @@ t.test('the text: faults in full, the rest in a line each, the first cause last'
                     next   kubectl -n kube-system describe pod dns-2
                            kubectl -n kube-system logs dns-2
                            kubectl -n kube-system logs dns-2 --previous
-✓ direct query    kube-system/dns-1 answer over UDP and TCP, asked from node n1
+✓ direct query    kube-system/dns-1 answers over UDP and TCP, asked from node n1
 ✓ virtual address 10.96.0.10 answers over UDP and TCP
 ✓ upstream        kubernetes.io is answered by kube-system/dns-1
 - name            skipped, endpoints, target port, network policy, node rules, conntrack: not looked at

@@ -1,6 +1,8 @@
 import t from 'tap'
-import { directQueryCheck, upstreamCheck, virtualAddressCheck } from '../../../src/client/doctor/queries.ts'
+import { directQueryCheck, virtualAddressCheck } from '../../../src/client/doctor/queries.ts'
+import { upstreamCheck } from '../../../src/client/doctor/upstream.ts'
 import type { Heard } from '../../../src/client/doctor/world.ts'
+import type { Explained } from '../../../src/client/explain/explained.ts'
 import { corefileOf, dnsObjects, examined, network, skipped, told, world } from './world.ts'
 
 const well: Heard = { rcode: 'NOERROR', addresses: ['10.96.0.1'] }
@@ -75,4 +77,19 @@ t.test('an upstream that is dead is asked itself', async t => {
 t.test('an upstream: no name to ask for', async t => {
   const where = world(dnsObjects(), { network: network({}), outsideName: { missing: 'none was given' } })
   t.equal(await skipped(upstreamCheck, where), 'none was given')
+})
+
+t.test('a direct query: the name that was given is asked for too', async t => {
+  const question = { type: 'A', plugin: 'kubernetes' } as const
+  const name = 'web.shop.svc.cluster.local'
+  const walk = { outcome: 'found', addresses: ['10.96.0.20'], steps: [{ name, questions: [question] }] }
+  const replies = {
+    [`10.244.1.2:53/udp ${name}`]: rcode('NXDOMAIN'),
+    [name]: { ...well, addresses: ['10.96.0.20'] },
+    kubernetes: well,
+  }
+  const where = world(dnsObjects(), { network: network(replies), target: { walk } as unknown as Explained })
+  t.same(await told(directQueryCheck, where), [
+    `fault: kube-system/dns-1 answers NXDOMAIN for ${name} at 10.244.1.2:53/UDP, and answers at 10.244.1.2:53/TCP`,
+  ])
 })

@@ -63,6 +63,13 @@ export const faults: readonly Fault[] = [
     mend: lab => lab.serve('portolan'),
   },
   {
+    what: 'a DNS pod knows a part of the cluster',
+    check: 'direct query',
+    seen: /dns-coredns answers NXDOMAIN for web\.shop\.svc\.cluster\.local at 10\.244\.1\.3:53\/UDP and 10\.244\.1\.3:53\/TCP$/,
+    plant: lab => lab.serve('coredns', { only: 'default' }),
+    mend: lab => lab.serve('coredns'),
+  },
+  {
     what: 'the rule of the virtual address is missing',
     check: 'node rules',
     seen: /rules of kube-system\/kube-dns:dns: 1 missing/,

@@ -54,11 +54,19 @@ export interface CorefileOptions {
   /** Lines in front of `kubernetes`. */
   readonly extra?: readonly string[]
   readonly pods?: 'insecure' | 'verified'
+  /** The only namespace whose names exist. */
+  readonly only?: string
   /** Who serves it. */
   readonly at?: { readonly ip: string; readonly kubeconfig: string }
 }
 
-export function corefile({ forward = upstreamIP, extra = [], pods = 'verified', at }: CorefileOptions = {}): string {
+export function corefile({
+  forward = upstreamIP,
+  extra = [],
+  pods = 'verified',
+  only,
+  at,
+}: CorefileOptions = {}): string {
   const port = (number: number) => (at === undefined ? '' : ` ${at.ip}:${number}`)
   return `.:53 {
     errors
@@ -66,7 +74,7 @@ ${at === undefined ? '' : `    bind ${at.ip}\n`}    health${port(8080)}
     ready${port(8181)}
 ${extra.map(line => `    ${line}\n`).join('')}    kubernetes cluster.local in-addr.arpa ip6.arpa {
 ${at === undefined ? '' : `        kubeconfig ${at.kubeconfig}\n        startup_timeout 100ms\n`}        pods ${pods}
-        fallthrough in-addr.arpa ip6.arpa
+${only === undefined ? '' : `        namespaces ${only}\n`}        fallthrough in-addr.arpa ip6.arpa
         ttl 30
     }
     forward . ${forward}
