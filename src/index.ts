@@ -59,6 +59,7 @@ export type {
   ServerControl,
   SetupContext,
 } from './plugin/plugin.ts'
+export type { SearchLists } from './plugin/search-lists.ts'
 export { plugins } from './plugins/index.ts'
 export { Server, type ServerOptions } from './server/server.ts'
 export { version } from './version.ts'

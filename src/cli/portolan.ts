@@ -11,9 +11,10 @@ import { query } from './query.ts'
 import { routes } from './routes.ts'
 import { serve } from './serve.ts'
 import type { Shell } from './shell.ts'
+import { top } from './top.ts'
 import { version } from './version.ts'
 
-const commands: readonly Command[] = [serve, check, query, explain, doctor, routes, plugins, version]
+const commands: readonly Command[] = [serve, check, query, explain, doctor, routes, top, plugins, version]
 
 const HELP = new Set(['-h', '-help', '--help'])
 

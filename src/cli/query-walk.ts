@@ -2,8 +2,6 @@
  * The part of `portolan query` that asks as a program does, by way of its C library: with the resolv.conf of a pod, of a file or of this
  * machine, through the search list, and with a line for each question.
  */
-
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { clusterDns, podKey, podNamed } from '../client/cluster-pod.ts'
 import { type PodResolvConf, podResolvConf } from '../client/pod-resolv-conf.ts'
@@ -11,13 +9,12 @@ import { walkOf } from '../client/rehearsal.ts'
 import { libcs, type ResolverConfig, resolverConfig } from '../client/resolver-config.ts'
 import { perform } from '../client/stub-resolver.ts'
 import type { AddressType, Exchange, Outcome, Result, Step } from '../client/walk.ts'
-import { USUAL_DNS } from '../cluster/objects.ts'
-import { messageOf } from '../errors.ts'
-import { parseResolvConf, resolvConfText } from '../net/resolv-conf.ts'
+import { resolvConfText } from '../net/resolv-conf.ts'
 import { Rcode, rcodeName } from '../wire/types.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { Exit } from './command.ts'
 import { type NameServer, serverText } from './exchange.ts'
+import { resolvConfFile, SYSTEM_FILE } from './resolv-conf-file.ts'
 import { readState } from './routes-cluster.ts'
 import type { Shell } from './shell.ts'
 
@@ -69,8 +66,8 @@ async function resolvConfFor(given: Arguments, shell: Shell): Promise<Named> {
   const file = given.text('resolv-conf')
   const from = given.text('from')
   if (from === undefined) {
-    const path = file ?? '/etc/resolv.conf'
-    return { title: `of ${path}`, text: contents(path), findings: [] }
+    const path = file ?? SYSTEM_FILE
+    return { title: `of ${path}`, text: resolvConfFile(path), findings: [] }
   }
   const { conf, reason, findings } = await podConf(from, file, given, shell)
   return { title: `of ${from} (${reason})`, text: resolvConfText(conf), findings }
@@ -84,7 +81,7 @@ async function podConf(
 ): Promise<PodResolvConf> {
   const key = podKey(from)
   const { state } = await readState(given, shell, { kinds: ['Service', 'Pod'] })
-  const { namespace, hostNetwork, dns = USUAL_DNS } = podNamed(state, key)
+  const { namespace, hostNetwork, dns } = podNamed(state, key)
   const servers = clusterDns(state, given.text('cluster-dns'))
   if (servers.length === 0)
     throw usageError('there is no service kube-system/kube-dns: say with -cluster-dns ADDRESS what kubelets are told')
@@ -92,25 +89,10 @@ async function podConf(
     namespace,
     hostNetwork,
     dns,
-    nodeFile: nodeFile === undefined ? undefined : contents(nodeFile),
+    nodeFile: nodeFile === undefined ? undefined : resolvConfFile(nodeFile),
     clusterDNS: servers,
     clusterDomain: given.text('cluster-domain') ?? 'cluster.local',
   })
-}
-
-function contents(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw usageError(`cannot read ${path}: ${messageOf(error)}`)
-  }
-}
-
-/** The server that is asked by default: the first one of /etc/resolv.conf. */
-export function systemServer(): string {
-  const [host] = parseResolvConf(contents('/etc/resolv.conf')).nameservers
-  if (host !== undefined) return host
-  throw usageError('/etc/resolv.conf names no server: say which with @SERVER')
 }
 
 function indented(lines: readonly string[]): string[] {

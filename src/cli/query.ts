@@ -10,8 +10,9 @@ import { Type, typeNumber } from '../wire/types.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { type Command, Exit } from './command.ts'
 import { askOverTcp, askOverUdp, type NameServer, serverText } from './exchange.ts'
-import { systemServer, type Walked, walkQuery } from './query-walk.ts'
+import type { Walked } from './query-walk.ts'
 import { replyText, shortText } from './reply-text.ts'
+import { systemServer } from './resolv-conf-file.ts'
 import type { Shell } from './shell.ts'
 
 interface Asked {
@@ -53,7 +54,11 @@ With +search or -from it asks as programs do: for A and AAAA if TYPE is left out
 SERVER then takes the place of all servers of the resolv.conf. The exit code is 0 if the name leads to an address, otherwise 1.`,
   async run(given, shell) {
     const question = readQuestion(given)
-    if (question.search) return walkQuery(walked(question), given, shell)
+    if (question.search) {
+      // Loaded where it is asked for: a server needs none of it.
+      const { walkQuery } = await import('./query-walk.ts')
+      return walkQuery(walked(question), given, shell)
+    }
     const asked = {
       ...question,
       type: question.type ?? Type.A,

@@ -12,7 +12,17 @@ const patienceMs = 60_000
 const most = 512 * 1024 * 1024
 
 /** What a question says beside its words; parameters of a server have the names of the options. */
-const parameters = ['node', 'from', 'cluster-cidr', 'masquerade-all', 'nodeport-addresses', 'family', 'no-jumps']
+const parameters = [
+  'node',
+  'from',
+  'cluster-cidr',
+  'masquerade-all',
+  'nodeport-addresses',
+  'family',
+  'no-jumps',
+  'part',
+  'scheduler',
+]
 
 /** Where a server has the answer, and what is asked for in words (`{ address: '10.96.0.10:53/UDP' }`). */
 export interface Served<Facts> {

@@ -109,7 +109,7 @@ export function accessOf(given: Arguments, shell: Shell): Access {
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */
-function kubeconfigOf(given: Arguments, { env }: Shell): string {
+export function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const named = given.text('kubeconfig')
   if (named !== undefined) return named
   const usual = env['HOME'] === undefined ? [] : [join(env['HOME'], '.kube', 'config')]

@@ -24,7 +24,7 @@ export async function diffRoutes(given: Arguments, shell: Shell): Promise<number
   if (word !== undefined && mode === undefined) throw usageError(`which rules? There are ${modes.join(', ')}`)
   if (!given.has('node')) throw usageError('of which node? give -node NAME')
   try {
-    const { state, table } = await readCluster(given, shell, false)
+    const { table, state } = await readCluster(given, shell, false)
     const node = nodeOf(given.text('node'), state)
     const comparison = compareNodeRules({
       routes: table,

@@ -1,8 +1,10 @@
 /** `portolan routes simulate`: sends clients that do not exist to an address, and shows where they end up. */
-import type { Random } from '../observe/clock.ts'
+import { scheduler, schedulerNames } from '../routes/choice/index.ts'
 import { addressText } from '../routes/facts/asked.ts'
 import type { LookupFacts } from '../routes/facts/lookup.ts'
-import { nameOf } from '../routes/route.ts'
+import { type Backend, nameOf } from '../routes/route.ts'
+import { familyOf } from '../wire/address.ts'
+import { nthAddress, parseRange, type Range } from '../wire/range.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { Exit } from './command.ts'
 import { lookUp } from './routes-lookup.ts'
@@ -11,41 +13,71 @@ import type { Shell } from './shell.ts'
 
 export async function simulateRoute(given: Arguments, shell: Shell): Promise<number> {
   const clients = clientsOf(given.text('clients') ?? '1000')
+  const name = given.oneOf('scheduler', schedulerNames, 'random')
   const found = await lookUp(given, shell)
-  const { ip, port, protocol, action, why } = found
-  const used = found.endpoints.filter(({ probability }) => probability > 0)
-  const counts = spread(used.length, clients, shell.random)
-  const endpoints = used.map(({ address, targetName, nodeName }, i) => ({
-    address,
-    targetName,
-    nodeName,
-    clients: counts[i]!,
-  }))
-  show(given, shell, { ip, port, protocol, clients, action, why, endpoints }, () => {
-    if (action !== 'forward') return `✗ ${titleOf(found)}: all ${clients} clients meet ${action}: ${why}\n`
-    const most = Math.max(...counts)
-    const rows = endpoints.map(({ address, targetName, nodeName, clients: count }) => {
-      const bar = '█'.repeat(Math.round((20 * count) / most))
-      return [`  ${address}`, targetName, nodeName, `${count}`, `${((100 * count) / clients).toFixed(1)} %`, bar]
-    })
-    return `${titleOf(found)}: ${clients} clients over ${endpoints.length} endpoints, ${(100 / endpoints.length).toFixed(1)} % expected for each\n${columns(rows)}`
+  const { ip, port, protocol, action, why, affinitySeconds } = found
+  const backends = found.endpoints.filter(({ probability }) => probability > 0)
+  const { clock, random } = shell
+  const choice = scheduler({ name, virtualIP: ip, affinitySeconds, clock, random })
+  choice.update(backends)
+  const counts = new Map<Backend, number>()
+  const range = clientRange(given, found)
+  for (let i = 0; i < clients && backends.length > 0; i++) {
+    const chosen = choice.choose(nthAddress(range, i))!
+    // Nobody hangs up, so that there is something to count for the schedulers that do.
+    choice.opened(chosen)
+    counts.set(chosen, (counts.get(chosen) ?? 0) + 1)
+  }
+  const endpoints = backends.map(backend => {
+    const { address, targetName, nodeName } = backend
+    return { address, targetName, nodeName, clients: counts.get(backend) ?? 0 }
   })
+  const facts = { ip, port, protocol, scheduler: name, affinitySeconds, clients, action, why, endpoints }
+  show(given, shell, facts, () => textOf(found, facts))
   return Exit.done
 }
 
-function titleOf({ service, portName, ...asked }: LookupFacts): string {
-  return `${addressText(asked)} (${nameOf({ service, portName })})`
+/** Where clients come from that nobody says anything of: as many addresses as there may be clients. */
+const anywhere = { IPv4: parseRange('10.0.0.0/8')!, IPv6: parseRange('2001:db8::/32')! } as const
+
+/** The clients' addresses. With `-from` an address or a pod they are all the same client. */
+function clientRange(given: Arguments, { ip, source }: LookupFacts): Range {
+  const family = familyOf(ip)
+  const said = parseRange(given.text('from') ?? '')
+  const range = said ?? anywhere[family]
+  const one = said === undefined ? source : undefined
+  if (one === undefined && !given.has('same-client')) return range
+  return parseRange(`${one ?? nthAddress(range, 0)}/${family === 'IPv4' ? 32 : 128}`)!
 }
 
-/** As iptables chooses: the first of n with the probability 1/n, of the rest the first with 1/(n-1), and so on. */
-function spread(endpoints: number, clients: number, random: Random): number[] {
-  const counts = new Array<number>(endpoints).fill(0)
-  for (let client = 0; client < clients && endpoints > 0; client++) {
-    let at = 0
-    while (at < endpoints - 1 && random() >= 1 / (endpoints - at)) at++
-    counts[at]!++
-  }
-  return counts
+interface Facts {
+  readonly scheduler: string
+  readonly affinitySeconds: number
+  readonly clients: number
+  readonly action: string
+  readonly why: string
+  readonly endpoints: readonly {
+    readonly address: string
+    readonly targetName: string
+    readonly nodeName: string
+    readonly clients: number
+  }[]
+}
+
+function textOf(
+  { service, portName, ...asked }: LookupFacts,
+  { scheduler, affinitySeconds, clients, action, why, endpoints }: Facts,
+): string {
+  const title = `${addressText(asked)} (${nameOf({ service, portName })})`
+  if (action !== 'forward') return `✗ ${title}: all ${clients} clients meet ${action}: ${why}\n`
+  const most = Math.max(...endpoints.map(({ clients }) => clients))
+  const rows = endpoints.map(({ address, targetName, nodeName, clients: count }) => {
+    const bar = '█'.repeat(Math.round((20 * count) / most))
+    return [`  ${address}`, targetName, nodeName, `${count}`, `${((100 * count) / clients).toFixed(1)} %`, bar]
+  })
+  const how = affinitySeconds > 0 ? `${scheduler}, affinity ${affinitySeconds} s` : scheduler
+  const share = (100 / endpoints.length).toFixed(1)
+  return `${title}: ${clients} connections over ${endpoints.length} endpoints (${how}), an equal share is ${share} %\n${columns(rows)}`
 }
 
 const most = 10_000_000

@@ -53,8 +53,8 @@ class Wire {
   /** Resolves when the query is on its way, so that one that is sent later does not overtake it. */
   async send(query: Query): Promise<void> {
     const { socket, sent } = this.#channelOf(query)
-    let id = this.#id()
-    while (sent.has(id)) id = this.#id()
+    let id = Math.floor(this.#options.random() * 0x10000)
+    while (sent.has(id)) id = (id + 1) & 0xffff
     sent.set(id, query)
     socket.send(queryOctets(query, id))
     // Connections are left to their time: nothing overtakes a query there, and a server may let them wait for long.
@@ -81,10 +81,6 @@ class Wire {
 
   #now(): number {
     return this.#options.clock.monotonic() - this.#started
-  }
-
-  #id(): number {
-    return Math.floor(this.#options.random() * 0x10000)
   }
 
   #tell(happening: Happening): void {

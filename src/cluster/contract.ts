@@ -75,6 +75,7 @@ export interface Inclusion {
 export interface Changes {
   readonly services: ReadonlySet<Key>
   readonly namespaces: ReadonlySet<Key>
+  readonly nodes: ReadonlySet<Key>
   /** Pods as they were and as they are; `before` is absent for a new pod, `after` for a removed one. */
   readonly pods: readonly { before: Pod | undefined; after: Pod | undefined }[]
 }

@@ -182,6 +182,7 @@ export class ClusterState implements ClusterWriter, LiveView {
 class Draft implements Changes {
   readonly services = new Set<Key>()
   readonly namespaces = new Set<Key>()
+  readonly nodes = new Set<Key>()
   readonly #pods = new Map<Key, Changes['pods'][number]>()
   changed = false
 
@@ -193,6 +194,7 @@ class Draft implements Changes {
     this.changed = true
     for (const object of [before, after]) {
       if (object?.kind === 'Namespace') this.namespaces.add(key)
+      if (object?.kind === 'Node') this.nodes.add(key)
       if (object?.kind === 'Service') this.services.add(key)
       if (object?.kind === 'EndpointSlice') for (const service of serviceKeys(object)) this.services.add(service)
     }

@@ -18,6 +18,9 @@ export class CutDraft {
   #ask = false
   /** A link behind the cache may do anything: what it hides can only be a zone, as cached answers come before it. */
   #intercepted = false
+  /** Some clients are told of names that do not exist. */
+  #expanded = false
+  #sampled = false
   #front: ZoneSpace | undefined
   #zone: ZoneSpace | undefined
   #cache: CacheSpace | undefined
@@ -46,6 +49,16 @@ export class CutDraft {
   intercept(): void {
     if (this.#cache === undefined && this.#zone === undefined) this.ask()
     this.#intercepted = true
+  }
+
+  /** The link answers, for some clients, names that do not exist. Names that exist pass as they are. */
+  expand(): void {
+    this.#expanded = true
+  }
+
+  /** The link looks at those NXDOMAIN that are sampled (`wire/sample.ts`), and changes nothing. */
+  sample(): void {
+    this.#sampled = true
   }
 
   /** The link answers the names in `names`, and lets all others pass. */
@@ -112,7 +125,9 @@ export class CutDraft {
   /** `counterOf` gives the number that answers are counted under; undefined where there is none left. */
   finish(counterOf: (counting: Counting) => number | undefined): Cut {
     const { suffix } = this
-    if (this.#ask || (this.#zone === undefined && this.#cache === undefined)) return { ...ASKED, suffix }
+    // Only a zone says of a name that it exists for everyone: what a cache keeps may be an upstream's denial.
+    const cache = this.#expanded ? undefined : this.#cache
+    if (this.#ask || (this.#zone === undefined && cache === undefined)) return { ...ASKED, suffix }
     const counting: Counting = { traffic: this.#traffic, cache: this.#cacheCounters }
     const counter = counting.traffic || counting.cache ? counterOf(counting) : NONE
     if (counter === undefined) return { ...ASKED, suffix }
@@ -122,10 +137,11 @@ export class CutDraft {
       // Without a zone the cache comes first.
       front: (this.#zone && this.#front)?.id ?? NONE,
       zone: this.#zone?.id ?? NONE,
-      cache: this.#cache?.id ?? NONE,
-      closed: this.#closed,
+      cache: cache?.id ?? NONE,
+      closed: this.#closed && !this.#expanded,
       positives: this.#positives,
       negatives: this.#negatives,
+      sampled: this.#sampled,
       rotate: this.#rotate,
       size: this.#size,
       positiveTtl: this.#positiveTtl,
@@ -145,6 +161,7 @@ const ASKED: Omit<Cut, 'suffix'> = {
   closed: false,
   positives: false,
   negatives: false,
+  sampled: false,
   rotate: false,
   size: 0,
   counter: NONE,

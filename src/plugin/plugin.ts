@@ -13,6 +13,7 @@ import type { Answer } from '../wire/answer.ts'
 import type { NameKey } from '../wire/name.ts'
 import type { Query } from '../wire/query.ts'
 import type { Footprint } from './footprint.ts'
+import type { SearchLists } from './search-lists.ts'
 
 /** What goes back to the client, and who made it. */
 export interface Reply {
@@ -53,6 +54,13 @@ export interface Plugin {
    * to any of them, so that what stands behind the link is not published.
    */
   readonly footprint?: Footprint
+  /** What the plugin knows of its clients' search lists; absent where it is none to ask. */
+  readonly searchLists?: SearchLists
+  /**
+   * What runs at a client's address, as `namespace/name`, without what tells the replicas of one workload apart. Undefined where that is not
+   * known; absent where the plugin knows no clients.
+   */
+  workloadAt?(address: string): string | undefined
   /** For the `ready` plugin; absent means always ready. */
   ready?(): boolean
   /** How current what the plugin answers from is, for `ready`; absent where it cannot fall behind. */

@@ -1,8 +1,9 @@
 /**
  * The plugins, in the order in which a query meets them. It is CoreDNS's order, which users' Corefiles rely on; the order of
- * lines in a Corefile does not matter. `routes` is not CoreDNS's, and answers no queries.
+ * lines in a Corefile does not matter. `routes`, `explain` and `top` are not CoreDNS's and change no answer.
  */
 import type { PluginDefinition } from '../plugin/plugin.ts'
+import { definition as autopath } from './autopath/index.ts'
 import { definition as bind } from './bind/index.ts'
 import { definition as bufsize } from './bufsize/index.ts'
 import { definition as cache } from './cache/index.ts'
@@ -22,6 +23,7 @@ import { definition as ready } from './ready/index.ts'
 import { definition as reload } from './reload/index.ts'
 import { definition as root } from './root/index.ts'
 import { definition as routes } from './routes/index.ts'
+import { definition as top } from './top/index.ts'
 import { definition as whoami } from './whoami/index.ts'
 
 export const plugins: readonly PluginDefinition[] = [
@@ -38,7 +40,9 @@ export const plugins: readonly PluginDefinition[] = [
   explain,
   errors,
   log,
+  top,
   loadbalance,
+  autopath,
   cache,
   hosts,
   kubernetes,

@@ -70,7 +70,7 @@ export class RouteTable implements Routes, Projection {
     this.#update(view, known)
   }
 
-  update(view: ClusterView, { services }: Changes): void {
+  update(view: ClusterView, { services }: Pick<Changes, 'services'>): void {
     this.#update(view, services)
   }
 

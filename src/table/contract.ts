@@ -97,6 +97,8 @@ export interface Cut {
   /** Whether answers with records, and those without, may be given here; otherwise they are asked of the control thread. */
   readonly positives: boolean
   readonly negatives: boolean
+  /** Whether the control thread is asked all that is sampled (`wire/sample.ts`) of what the zone answers with NXDOMAIN. */
+  readonly sampled: boolean
   /** Whether answers are rotated (`loadbalance`). */
   readonly rotate: boolean
   /** The EDNS size that replies are cut to and repeat (`bufsize`); 0 for the client's own. */

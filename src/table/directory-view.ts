@@ -15,6 +15,7 @@ export class CutView {
   readonly closed: boolean
   readonly positives: boolean
   readonly negatives: boolean
+  readonly sampled: boolean
   readonly rotate: boolean
   readonly size: number
   readonly positiveLeast: number
@@ -39,6 +40,7 @@ export class CutView {
     this.closed = cut.closed
     this.positives = cut.positives
     this.negatives = cut.negatives
+    this.sampled = cut.sampled
     this.rotate = cut.rotate
     this.size = cut.size
     const [positiveLeast, positiveMost] = cut.positiveTtl ?? [0, NO_LIMIT]

@@ -2,6 +2,7 @@
  * Finds what is told to a question under the rules of a cut: what the zone has, then what is kept of others' answers. Finds nothing
  * where the control thread is to be asked.
  */
+import { isSampled } from '../wire/sample.ts'
 import { Bit, Rcode, Type } from '../wire/types.ts'
 import type { CutView } from './directory-view.ts'
 import { AS_STORED, type Found, Origin, Saying } from './found.ts'
@@ -39,7 +40,7 @@ export class Finder {
     const verdict = this.#verdict(question, cut)
     if (verdict === Verdict.ANSWER) return this.#takeOwn(cut)
     if (verdict === Verdict.NODATA) return this.#takeNegative(question, cut, Rcode.NOERROR)
-    if (verdict !== Verdict.NXDOMAIN) return false
+    if (verdict !== Verdict.NXDOMAIN || (cut.sampled && isSampled(question.id))) return false
     return cut.closed ? this.#takeNegative(question, cut, Rcode.NXDOMAIN) : this.#takeKept(question, cut)
   }
 

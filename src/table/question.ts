@@ -54,6 +54,10 @@ export class Question {
     this.#packets = new DataView(octets.buffer, octets.byteOffset, octets.length)
   }
 
+  get id(): number {
+    return this.#packets.getUint16(this.#nameAt - HEADER)
+  }
+
   get dnssecOk(): boolean {
     return (this.flags & DO) !== 0
   }

@@ -3,7 +3,7 @@
  * owners. Every function returns a new answer, or the same one where nothing changes; an answer's bytes are never written to.
  */
 import { type Answer, ownerEnd } from './answer.ts'
-import { decode, encode, type Record, type Sections } from './record.ts'
+import { decode, encode, hasNames, type Record, type Sections } from './record.ts'
 import { HEADER, Type } from './types.ts'
 
 /** Where the type of record `index` stands in the body: behind its owner. */
@@ -69,6 +69,58 @@ export function edited(answer: Answer, name: Uint8Array, edit: (sections: Sectio
   const pointed = (records: readonly Record[]) => records.map(record => pointing(record, name))
   const records = { answers: pointed(answers), authorities: pointed(authorities), additionals: pointed(additionals) }
   return encode(records, name.length, answer)
+}
+
+/**
+ * The answer to a question for `target` as one to the same question for `name`, of which `target` is the canonical name: a CNAME stands
+ * before the records, where there are some (RFC 1034 section 3.6.2), with the time to live of the first. Undefined where the answer
+ * cannot be taken apart.
+ */
+export function aliased(answer: Answer, target: Uint8Array, name: Uint8Array): Answer | undefined {
+  if (isPlain(answer)) return plainAliased(answer, target, name)
+  const sections = decode(answer, target)
+  if (sections === undefined) return undefined
+  const { answers, authorities, additionals } = sections
+  const [first] = answers
+  const alias = first ? [{ owner: 0, type: Type.CNAME, class: first.class, ttl: first.ttl, rdata: target }] : []
+  const pointed = authorities.map(record => pointing(record, name))
+  return encode({ answers: [...alias, ...answers], authorities: pointed, additionals }, name.length, answer)
+}
+
+/** A pointer to the question's name. */
+const QUESTION = 0xc000 | HEADER
+
+/** Whether there are records, all of them answers whose owner is the question's name, and no names in their data. */
+function isPlain(answer: Answer): boolean {
+  const { body, starts, answers } = answer
+  if (answers === 0 || answers !== starts.length - 1) return false
+  for (let i = 0; i < answers; i++) {
+    const at = starts[i]!
+    if (((body[at]! << 8) | body[at + 1]!) !== QUESTION || hasNames((body[at + 2]! << 8) | body[at + 3]!)) return false
+  }
+  return true
+}
+
+/** The same without taking anything apart: most answers are addresses. */
+function plainAliased(answer: Answer, target: Uint8Array, name: Uint8Array): Answer {
+  const { body, starts } = answer
+  // Owner, type, class, time to live and length of the data.
+  const fixed = 12
+  const size = fixed + target.length
+  const longer = new Uint8Array(size + body.length)
+  longer.set([QUESTION >> 8, QUESTION & 255, 0, Type.CNAME])
+  longer.set(body.subarray(4, 10), 4)
+  longer[11] = target.length
+  longer.set(target, fixed)
+  longer.set(body, size)
+  const targetAt = HEADER + name.length + 4 + fixed
+  const moved = [0]
+  for (const start of starts) moved.push(size + start)
+  for (let i = 1; i < moved.length - 1; i++) {
+    longer[moved[i]!] = 0xc0 | (targetAt >> 8)
+    longer[moved[i]! + 1] = targetAt & 255
+  }
+  return { ...answer, answers: answer.answers + 1, body: longer, starts: moved, nameLength: name.length }
 }
 
 function pointing(record: Record, name: Uint8Array): Record {

@@ -137,6 +137,11 @@ export function parentOf(key: NameKey): NameKey {
   return key.slice(key.charCodeAt(0) + 1) as NameKey
 }
 
+/** The name one label (lower case, of 1 to 63 octets) longer. */
+export function keyWith(label: string, key: NameKey): NameKey {
+  return (String.fromCharCode(label.length) + label + key) as NameKey
+}
+
 /** The labels of a key, leftmost first, without the root. */
 export function labelsOf(key: string): string[] {
   const labels: string[] = []

@@ -36,3 +36,12 @@ export function holds(range: string, ip: string): boolean {
   const [network, prefix] = ipaddr.parseCIDR(range)
   return network.kind() === address.kind() && address.match(network, prefix)
 }
+
+/** The i-th address of a range from 0 on, counted round where it has fewer; of a larger range than 2^32 only so many count. */
+export function nthAddress({ text, prefix }: Range, i: number): string {
+  const octets = Uint8Array.from(ipaddr.parse(text.split('/')[0]!).toByteArray())
+  const tail = new DataView(octets.buffer, octets.length - 4)
+  const size = 2 ** Math.min(32, 8 * octets.length - prefix)
+  tail.setUint32(0, tail.getUint32(0) + (i % size))
+  return ipaddr.fromByteArray([...octets]).toString()
+}

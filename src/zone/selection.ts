@@ -28,8 +28,12 @@ export interface Shown {
 
 export const NOTHING: Shown = { service: undefined, slices: [], exposed: false, reversed: false }
 
-/** Phases of pods that no longer have their address. */
 const ENDED = new Set(['Succeeded', 'Failed', 'Unknown'])
+
+/** Whether a pod no longer has its address, which somebody else may have by now. */
+export function hasEnded({ phase }: Pod): boolean {
+  return ENDED.has(phase)
+}
 
 export class Selection {
   readonly #options: SelectionOptions
@@ -74,8 +78,8 @@ export class Selection {
     return pods.filter(pod => pod.namespace === namespace && this.counts(pod))
   }
 
-  counts({ terminating, phase, labels }: Pod): boolean {
-    return !terminating && !ENDED.has(phase) && (this.#options.labels?.(labels) ?? true)
+  counts(pod: Pod): boolean {
+    return !pod.terminating && !hasEnded(pod) && (this.#options.labels?.(pod.labels) ?? true)
   }
 }
 

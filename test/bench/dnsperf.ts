@@ -11,7 +11,7 @@ export function dnsperf(): Generator | undefined {
   return { name: `dnsperf ${version} -c ${bounds.clients} -q ${bounds.waiting}`, canTcp: true, run }
 }
 
-async function run({ port, questions, seconds, rate, edns, tcp, signal }: LoadOptions): Promise<Load> {
+async function run({ port, questions, seconds, rate, edns, tcp, from, signal }: LoadOptions): Promise<Load> {
   const waiting = rate === undefined ? bounds.waiting : bounds.waitingAtRate
   const args = ['-s', '127.0.0.1', '-p', port, '-d', questions, '-l', seconds, '-c', bounds.clients, '-q', waiting]
   args.push('-t', bounds.timeoutSeconds)
@@ -19,6 +19,7 @@ async function run({ port, questions, seconds, rate, edns, tcp, signal }: LoadOp
   if (rate !== undefined) args.push('-Q', rate, '-v')
   if (edns) args.push('-e')
   if (tcp) args.push('-m', 'tcp')
+  if (from !== undefined) args.push('-a', from)
   const child = spawn('dnsperf', args.map(String), { stdio: ['ignore', 'pipe', 'inherit'], signal })
   const ended = Promise.withResolvers<void>()
   child.once('error', ended.reject)

@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly edns?: boolean
   /** Over TCP, and not over UDP. */
   readonly tcp?: boolean
+  /** The address that is asked from; any of loopback's unless given. dnsperf only. */
+  readonly from?: string
   readonly signal: AbortSignal
 }
 

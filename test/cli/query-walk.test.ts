@@ -90,13 +90,13 @@ t.test('mistakes', async t => {
   const manifests = t.testdir({ 'pods.yaml': pods(''), empty: {} })
   const mistake = async (...words: string[]) => (await run(['query', ...words])).err.split('\n')[0]
   const from = ['-manifests', manifests, 'web', '-from']
-  t.equal(await mistake(...from, 'client'), 'portolan: -from is NAMESPACE/POD, got "client"')
+  t.equal(await mistake(...from, 'client'), 'portolan: from is NAMESPACE/POD, got "client"')
   t.equal(await mistake(...from, 'shop/clent'), 'portolan: there is no pod shop/clent: did you mean "shop/client"?')
-  t.equal(await mistake(...from, 'shop/x'), 'portolan: there is no pod shop/x (there are shop/client)')
+  t.equal(await mistake(...from, 'shop/x'), 'portolan: there is no pod shop/x; namespace shop has shop/client')
   t.match(await mistake('web', 'MX', '+search'), 'the type is A or AAAA')
   t.match(await mistake('web', '+tcp', '+search'), 'options use-vc')
   t.match(await mistake('web', '+search', '-libc', 'bionic'), '-libc is glibc, glibc-2.25, musl or musl-1.2.3')
   t.match(await mistake('web', '+search', '-resolv-conf', '/nowhere'), 'cannot read /nowhere: ENOENT')
   t.match(await mistake('web', '+search', '@dns.test', '-resolv-conf', '/dev/null'), 'needs the address of its server')
-  t.match(await mistake(...from, 'shop/client', '-cluster-dns', 'x'), '-cluster-dns: "x" is no address')
+  t.match(await mistake(...from, 'shop/client', '-cluster-dns', 'x'), 'cluster-dns: "x" is no address')
 })

@@ -46,6 +46,12 @@ t.test('differences', async t => {
   t.match(facts.differences[0], { kind: 'wrong', family: 'IPv4', table: 'nat', service: /^shop\/web/ })
 })
 
+t.test('the README shows what it prints', async t => {
+  const [, shown] =
+    /^\$ iptables-save \| portolan routes diff .*\n([\s\S]*?)^```$/m.exec(readFileSync('README.md', 'utf8')) ?? []
+  t.equal((await diff('-rules -', saved.IPv4.replace('0.33333333349', '0.50000000000'))).out, shown)
+})
+
 t.test('rules of another mode', async t => {
   const both = `-rules ${folder}iptables-save.txt,${folder}kube-proxy-nft.json`
   const nftables = await diff(both)

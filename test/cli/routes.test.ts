@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { systemClock } from '../../src/observe/clock.ts'
 import { fakeApiServer } from '../helpers/followed-apiserver.ts'
+import { kubeconfig } from '../helpers/kubeconfig.ts'
 import { run } from '../helpers/shell.ts'
 
 const manifests = `
@@ -144,10 +145,24 @@ t.test('simulate', async t => {
   t.ok(Math.abs(counts[0] - 1500) < 150)
   t.match(
     (await routes(t, 'simulate 10.96.0.20:80')).out,
-    /: 1000 clients over 2 endpoints, 50\.0 % expected for each\n/,
+    /: 1000 connections over 2 endpoints \(random, affinity 10800 s\), an equal share is 50\.0 %\n/,
   )
   t.match((await routes(t, 'simulate 10.96.0.21:80')).out, /^✗ .*all 1000 clients meet REJECT: there are no endpoints/)
   t.match((await routes(t, 'simulate 10.96.0.20:80 -clients 0')).err, /-clients is a number from 1/)
+})
+
+t.test('simulate with a scheduler', async t => {
+  const counts = async (words: string) => {
+    const { endpoints } = JSON.parse((await routes(t, `simulate 10.96.0.20:80 -o json -clients 100 ${words}`)).out)
+    return endpoints.map(({ clients }: { clients: number }) => clients)
+  }
+  for (const name of ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq']) t.same(await counts(`-scheduler ${name}`), [50, 50], name)
+  t.same((await counts('-scheduler dh')).sort(), [0, 100], 'one address, one endpoint')
+  t.same(await counts('-scheduler rr -same-client'), [0, 100], 'the service has affinity')
+  t.same(await counts('-scheduler rr -from shop/client'), [0, 100])
+  t.same(await counts('-scheduler rr -from 192.0.2.0/31'), [50, 50])
+  t.same(await counts('-scheduler rr -from 192.0.2.0/32'), [0, 100])
+  t.match((await routes(t, 'simulate 10.96.0.20:80 -scheduler mh')).err, /-scheduler is random, rr, .* or nq, got "mh"/)
 })
 
 t.test('render', async t => {
@@ -164,6 +179,27 @@ t.test('render', async t => {
   t.match((await routes(t, 'render cilium')).err, /which rules/)
 })
 
+t.test('render ipvs', async t => {
+  const all = (await routes(t, 'render ipvs -node worker-1 -family 4')).out
+  t.match(all, /^# addresses, IPv4: ip -batch -\n/)
+  t.match(all, /^# ipvsadm, IPv4: ipvsadm --restore\n[^#]*^-A -t 172\.18\.0\.11:30080 -s rr -p 10800\n/m)
+  t.match(all, /^# iptables, IPv4: iptables-restore --noflush\n\*filter\n/m)
+  t.match(await routes(t, 'render ipvs -node worker-1 -part ipvsadm -scheduler sh'), {
+    code: 0,
+    out: /^-A -t 10\.96\.0\.21:80 -s sh\n/,
+  })
+  t.match(
+    (await routes(t, 'render ipvs -node worker-1 -part ipset')).out,
+    /^create KUBE-LOOP-BACK .*\ncreate KUBE-6-LOOP-BACK /s,
+  )
+  t.match((await routes(t, 'render ipvs -node worker-1 -part iptables')).err, /which family\? 4 or 6/)
+  t.match(
+    (await routes(t, 'render ipvs -node worker-1 -part sets')).err,
+    /part is addresses, ipvsadm, ipset or iptables/,
+  )
+  t.match((await routes(t, 'render ipvs -node worker-1 -scheduler random')).err, /scheduler is rr, wrr/)
+})
+
 t.test('mistakes of the command line', async t => {
   const usage = async (words: string) => {
     const { code, err } = await routes(t, words)
@@ -177,6 +213,12 @@ t.test('mistakes of the command line', async t => {
   t.match(await usage('list -family 5'), /: family is 4, 6 or both/)
   t.match(await usage('lookup 10.96.0.20:80 -cluster-cidr 10.244.0.0'), /: cluster-cidr: "10.244.0.0" is no range/)
   t.match(await usage('list -kubeconfig x'), /are two clusters/)
+  // Nothing of these comes as far as to look at this machine.
+  t.match(await usage('apply ipvs -node worker-1'), /which rules\? There are iptables, nftables/)
+  t.match(await usage('apply nftables'), /on which node\?/)
+  t.match(await usage('apply nftables -node worker-1 -min-sync soon'), /-min-sync is a duration like 100ms or 30s/)
+  t.match(await usage('apply nftables -node worker-1 -check -1s'), /-check is a duration/)
+  t.match(await usage('cleanup ipvs'), /which rules\? There are iptables, nftables; without a word all/)
   t.match(await run(['routes']), { code: 2, err: /routes what\?/ })
   t.match(await run(['routes', 'list'], { env: { HOME: '/nonexistent' } }), {
     code: 2,
@@ -210,13 +252,3 @@ t.test('from an API server, as kubectl finds it', async t => {
   t.equal(code, 1)
   t.match(err, /nodes.*403|403.*nodes/)
 })
-
-function kubeconfig(server: string): unknown {
-  const name = 'test'
-  return {
-    clusters: [{ name, cluster: { server } }],
-    users: [{ name, user: {} }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
-    'current-context': name,
-  }
-}

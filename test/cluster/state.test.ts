@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Changes, ClusterView, Projection } from '../../src/cluster/contract.ts'
 import { type ClusterObject, type Kind, keyOf } from '../../src/cluster/objects.ts'
 import { ClusterState } from '../../src/cluster/state.ts'
-import { cluster, contents, kinds, namespace, pod, service, slice } from '../helpers/cluster.ts'
+import { cluster, contents, kinds, namespace, node, pod, service, slice } from '../helpers/cluster.ts'
 
 /** Writes down each commit as it is seen from inside `update`. */
 class Recorder implements Projection {
@@ -14,9 +14,9 @@ class Recorder implements Projection {
     this.commits.push(`rebuild at ${view.revision}`)
   }
 
-  update(view: ClusterView, { services, namespaces, pods }: Changes): void {
+  update(view: ClusterView, { services, namespaces, nodes, pods }: Changes): void {
     const moved = pods.map(({ before, after }) => `${before?.podIPs ?? '-'}>${after?.podIPs ?? '-'}`)
-    this.commits.push([view.revision, ...services, ...namespaces, ...moved].join(' '))
+    this.commits.push([view.revision, ...services, ...namespaces, ...nodes, ...moved].join(' '))
   }
 }
 
@@ -34,10 +34,11 @@ t.test('cluster: a follower sees one rebuild, then each commit, until it leaves'
   const leave = state.follow(recorder)
   state.upsert(service('shop/web', { ip: '10.96.0.1' }))
   state.upsert(namespace('shop'))
+  state.upsert(node('worker-1', ['192.168.77.10'], 'zone-a'))
   leave()
   state.remove('Service', 'shop/web')
-  t.same(recorder.commits, ['rebuild at 0', '0 shop/web', '1 shop'])
-  t.equal(state.revision, 3)
+  t.same(recorder.commits, ['rebuild at 0', '0 shop/web', '1 shop', '2 worker-1'])
+  t.equal(state.revision, 4)
 })
 
 t.test('cluster: the kinds are synced when each was replaced once', async t => {

@@ -116,6 +116,14 @@ export class ApiClient implements Disposable {
     await this.#expect('PATCH', objectPath(object), patch)
   }
 
+  /** Puts the object into the place of the one that there is, whatever version that has; its status too where it has one. */
+  async replace(object: ApiObject): Promise<void> {
+    const { status, ...rest } = object
+    const apiVersion = groups[object.kind].replace(/^apis?\//, '')
+    await this.#expect('PUT', objectPath(object), { apiVersion, ...rest })
+    if (status !== undefined) await this.writeStatus(object)
+  }
+
   /** Deletes an object, a pod without waiting for a node to end it. */
   async remove(object: ApiObject): Promise<void> {
     await this.#expect('DELETE', objectPath(object), object.kind === 'Pod' ? { gracePeriodSeconds: 0 } : undefined)

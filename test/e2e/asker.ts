@@ -15,13 +15,15 @@ export interface AskOptions {
 
 export class Asker implements Disposable {
   readonly #port: number
+  readonly #from: string | undefined
   readonly #socket: Socket
   readonly #waiting = new Map<number, (reply: Buffer) => void>()
   #nextId = 1
   #repeats = 0
 
-  private constructor(port: number, socket: Socket) {
+  private constructor(port: number, from: string | undefined, socket: Socket) {
     this.#port = port
+    this.#from = from
     this.#socket = socket
     socket.on('message', bytes => {
       if (bytes.length >= 2) this.#waiting.get(bytes.readUInt16BE(0))?.(bytes)
@@ -30,12 +32,17 @@ export class Asker implements Disposable {
     socket.on('error', () => undefined)
   }
 
-  static async open(port: number): Promise<Asker> {
+  /** Asks the server at `port` of 127.0.0.1, from the address `from` where one is given. */
+  static async open(port: number, from?: string): Promise<Asker> {
     const socket = createSocket('udp4')
+    if (from !== undefined) {
+      socket.bind(0, from)
+      await once(socket, 'listening')
+    }
     socket.connect(port, '127.0.0.1')
     await once(socket, 'connect')
     socket.setRecvBufferSize(1 << 20)
-    return new Asker(port, socket)
+    return new Asker(port, from, socket)
   }
 
   /** How many questions were sent again because no reply had come in time. */
@@ -71,7 +78,7 @@ export class Asker implements Disposable {
   #askTcp(packet: Buffer, waitMs: number): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>()
     const timer = setTimeout(resolve, waitMs, 'silence')
-    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    const socket = connect({ port: this.#port, host: '127.0.0.1', localAddress: this.#from, noDelay: true })
     let received: Buffer = Buffer.alloc(0)
     socket.on('data', (part: Buffer) => {
       received = Buffer.concat([received, part])

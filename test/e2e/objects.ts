@@ -100,17 +100,19 @@ export interface PodOptions {
   readonly phase?: string
   readonly labels?: Labels
   readonly hostNetwork?: boolean
+  /** Goes into `spec` as it is. */
+  readonly spec?: Readonly<Record<string, unknown>>
   /** Keeps the pod in existence when it is deleted. */
   readonly finalizers?: readonly string[]
 }
 
 /** A pod by `namespace/name` with these addresses, Running unless another phase is given. */
 export function pod(key: string, addresses: readonly string[], options: PodOptions = {}): ApiObject {
-  const { phase = 'Running', labels = {}, hostNetwork = false, finalizers = [] } = options
+  const { phase = 'Running', labels = {}, hostNetwork = false, spec, finalizers = [] } = options
   return {
     kind: 'Pod',
     metadata: { ...split(key), labels, finalizers },
-    spec: { containers: [{ name: 'main', image: 'none' }], hostNetwork },
+    spec: { containers: [{ name: 'main', image: 'none' }], hostNetwork, ...spec },
     status: {
       phase,
       ...(addresses.length > 0 ? { podIP: addresses[0], podIPs: addresses.map(ip => ({ ip })) } : {}),

@@ -147,19 +147,22 @@ export interface PodSpec {
   readonly phase?: string
   readonly terminating?: boolean
   readonly hostNetwork?: boolean
+  readonly dnsPolicy?: string
+  /** Search domains of its own (`dnsConfig`). */
+  readonly searches?: readonly string[]
   readonly node?: string
   readonly labels?: Labels
 }
 
 export function pod(key: string, ip: string | readonly string[], spec: PodSpec = {}): Pod {
-  const { phase = 'Running', terminating = false, hostNetwork, node, labels } = spec
+  const { phase = 'Running', terminating = false, hostNetwork, dnsPolicy, searches, node, labels } = spec
   return trimmed('Pod', {
     metadata: {
       ...named(key),
       labels,
       deletionTimestamp: terminating ? '2026-01-01T00:00:00Z' : undefined,
     },
-    spec: { hostNetwork, nodeName: node },
+    spec: { hostNetwork, dnsPolicy, dnsConfig: searches && { searches }, nodeName: node },
     status: { phase, podIPs: [ip].flat().map(ip => ({ ip })) },
   })
 }

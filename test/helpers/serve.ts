@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly random?: Random
   /** Plugins beside (or instead of) the product's own, by name. */
   readonly plugins?: readonly PluginDefinition[]
+  /** Plugins instead of the product's own, by name, at the same place in the order. */
+  readonly inPlace?: readonly PluginDefinition[]
   /** The Corefile's path, for relative paths in it. */
   readonly file?: string
   readonly env?: Readonly<Record<string, string>>
@@ -83,11 +85,12 @@ export async function serve(t: Test, corefile: string, options: ServeOptions = {
   const generation = new ResourcePool().generation()
   const own = options.plugins ?? []
   const names = new Set(own.map(plugin => plugin.name))
+  const inPlace = (plugin: PluginDefinition) => options.inPlace?.find(({ name }) => name === plugin.name) ?? plugin
   const instance = Instance.load(
     corefile,
     { file, env },
     {
-      plugins: [...known.filter(plugin => !names.has(plugin.name)), ...own],
+      plugins: [...known.filter(plugin => !names.has(plugin.name)).map(inPlace), ...own],
       clock,
       random,
       log,
@@ -209,7 +212,12 @@ function dataText(record: PacketAnswer): string {
 
 /** Resources in which every cluster is the given one, known in full when `synced` resolves. */
 export function withCluster(resources: Resources, state: ClusterState, synced = Promise.resolve()): Resources {
-  const follower = { ...sharedCluster(state, synced), follow: async () => undefined, close: () => undefined }
+  const follower = {
+    ...sharedCluster(state, synced),
+    follow: async () => undefined,
+    status: () => [],
+    close: () => undefined,
+  }
   return {
     share: (key, create) =>
       key.startsWith('cluster ') ? (follower as unknown as ReturnType<typeof create>) : resources.share(key, create),

@@ -22,7 +22,7 @@ const MORE = [
   'namespaces shop',
 ]
 
-/** Lines before `kubernetes`, by what they are called; `HOSTS` stands for a file. */
+/** Lines before `kubernetes`, by what they are called; `HOSTS` and `RESOLV_CONF` stand for files. */
 const BEFORE: Readonly<Record<string, string>> = {
   nothing: '',
   cache: 'cache 30',
@@ -44,6 +44,13 @@ const BEFORE: Readonly<Record<string, string>> = {
   'hosts alone': 'hosts HOSTS svc.cluster.local in-addr.arpa up.test {\n fallthrough svc.cluster.local\n}\n cache',
   'hosts in the Corefile':
     'cache\n hosts HOSTS cluster.local {\n 10.0.0.9 pin.shop.svc.cluster.local\n 10.0.0.9 *.data.svc.cluster.local\n fallthrough\n}',
+  'search lists': 'autopath @kubernetes\n cache',
+  'search lists of some names': 'autopath shop.svc.cluster.local two.test @kubernetes\n log . {\n class denial\n}',
+  'search lists and hosts':
+    'errors\n prometheus localhost:0\n autopath @kubernetes\n cache {\n serve_stale 20s\n}\n hosts HOSTS {\n fallthrough\n}',
+  'search misses': 'top localhost:0\n prometheus localhost:0\n cache',
+  'search misses beside search lists': 'top localhost:0\n autopath @kubernetes\n loadbalance\n cache 20',
+  'a search list for all': 'autopath RESOLV_CONF\n cache 30',
   'a stranger before the cache': 'stranger\n cache',
   'a stranger behind the cache': 'cache\n lodger',
   all: 'errors\n prometheus localhost:0\n log . {\n class denial\n}\n bufsize 1232\n loadbalance\n cache 30\n hosts HOSTS {\n fallthrough\n}',
@@ -79,25 +86,36 @@ export interface Variant {
   readonly isPlain: boolean
 }
 
+/** Paths of the files that the Corefiles name. */
+export interface Files {
+  readonly hosts: string
+  readonly resolvConf: string
+}
+
 /** The nth of all, which differ in lines and shape; the rest is left to chance. */
-export function variant(n: number, { below, pick }: Chance, hosts: string): Variant {
+export function variant(n: number, { below, pick }: Chance, files: Files): Variant {
   const befores = Object.keys(BEFORE)
   const shapes = Object.keys(SHAPES)
   const before = befores[n % befores.length]!
   const shape = shapes[n % shapes.length]!
-  const pods = pick(PODS)
+  const pods = before.startsWith('search lists') && below(4) > 0 ? 'verified' : pick(PODS)
   const fallthrough = pick(FALLTHROUGH)
   const more = below(3) === 0 ? pick(MORE) : ''
   const kubernetes = (origins: string) => `kubernetes ${origins} {\n pods ${pods}\n ${fallthrough}\n ${more}\n}`
   return {
     name: [shape, before, `pods ${pods}`, fallthrough, more].filter(part => part !== '').join(', '),
-    corefile: SHAPES[shape]!(BEFORE[before]!, kubernetes).replaceAll('HOSTS', hosts),
+    corefile: SHAPES[shape]!(BEFORE[before]!, kubernetes)
+      .replaceAll('HOSTS', files.hosts)
+      .replaceAll('RESOLV_CONF', files.resolvConf),
     isPlain: ['nothing', 'cache', 'errors', 'any order', 'metrics', 'small replies'].includes(before),
   }
 }
 
 /** After as many, each line before `kubernetes` was seen in each shape. */
 export const VARIANTS = Object.keys(BEFORE).length * Object.keys(SHAPES).length
+
+/** The search list that they name, which is also the servers' own. */
+export const RESOLV_CONF = 'search shop.svc.cluster.local data.svc.cluster.local up.test\n'
 
 /** The hosts file that they name. */
 export const HOSTS_FILE = `

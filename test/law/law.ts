@@ -5,11 +5,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PluginDefinition } from '../../src/plugin/plugin.ts'
+import { autopathOn } from '../../src/plugins/autopath/index.ts'
 import { plugins } from '../../src/plugins/index.ts'
 import { Transport } from '../../src/table/counters.ts'
 import { testClock } from '../helpers/clock.ts'
 import { type Chance, chance } from '../wire/random.ts'
-import { HOSTS_FILE, strangers, type Variant, variant } from './corefiles.ts'
+import { HOSTS_FILE, RESOLV_CONF, strangers, type Variant, variant } from './corefiles.ts'
 import { change, smallCluster } from './objects.ts'
 import { randomRequest } from './requests.ts'
 import { Side } from './side.ts'
@@ -54,11 +55,13 @@ export async function obeyed({
   const cluster = smallCluster()
   const upstream = new Upstream()
   const luck = new Luck()
-  const world = { clock, cluster, random: luck.random, plugins: inOrder(upstream.definition) }
+  const files = { hosts: join(directory, 'hosts'), resolvConf: join(directory, 'resolv.conf') }
+  writeFileSync(files.hosts, HOSTS_FILE)
+  writeFileSync(files.resolvConf, RESOLV_CONF)
+  const replaced = [upstream.definition, autopathOn(files.resolvConf)]
+  const world = { clock, cluster, random: luck.random, plugins: inOrder(replaced) }
   const sides = [new Side(world, true), new Side(world, false)] as const
   const [on, off] = sides
-  const hosts = join(directory, 'hosts')
-  writeFileSync(hosts, HOSTS_FILE)
   const found = {
     difference: undefined as string | undefined,
     requests: 0,
@@ -95,7 +98,7 @@ export async function obeyed({
 
   let names = on.names()
   for (let n = from; n < from + variants && goesOn() && found.difference === undefined; n++) {
-    const asked = variant(n, source, hosts)
+    const asked = variant(n, source, files)
     for (const side of sides) await side.load(asked.corefile)
     names = on.names()
     for (let i = 0; i < requests && found.difference === undefined; i++) {
@@ -114,13 +117,13 @@ export async function obeyed({
   return { ...found, answered: on.answered }
 }
 
-/** The product's plugins, with the upstream in the place of `forward`, and strangers before the cache and before `kubernetes`. */
-function inOrder(forward: PluginDefinition): PluginDefinition[] {
+/** The product's plugins with some in the place of those that have their name, and strangers before the cache and before `kubernetes`. */
+function inOrder(replaced: readonly PluginDefinition[]): PluginDefinition[] {
   const [early, late] = strangers as [PluginDefinition, PluginDefinition]
   const before: Readonly<Record<string, PluginDefinition>> = { cache: early, kubernetes: late }
   return plugins.flatMap(plugin => {
     const stranger = before[plugin.name]
-    return [...(stranger ? [stranger] : []), plugin.name === forward.name ? forward : plugin]
+    return [...(stranger ? [stranger] : []), replaced.find(({ name }) => name === plugin.name) ?? plugin]
   })
 }
 

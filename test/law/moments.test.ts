@@ -3,11 +3,13 @@ import type { PluginDefinition } from '../../src/plugin/plugin.ts'
 import { plugins } from '../../src/plugins/index.ts'
 import { Transport } from '../../src/table/counters.ts'
 import type { Query } from '../../src/wire/query.ts'
+import { SAMPLED_ONE_IN } from '../../src/wire/sample.ts'
 import { Rcode } from '../../src/wire/types.ts'
 import { answerTo } from '../helpers/answer.ts'
 import { testClock } from '../helpers/clock.ts'
-import { cluster, namespace, service } from '../helpers/cluster.ts'
+import { cluster, namespace, pod, service } from '../helpers/cluster.ts'
 import { answerText, questionPacket } from '../helpers/serve.ts'
+import { peers } from '../table/answering.ts'
 import { Side } from './side.ts'
 
 const SOA = 'arpa. 60 IN SOA ns.arpa. host.arpa. 1 2 3 4 50'
@@ -138,4 +140,41 @@ t.test('a reload takes back at once what the new configuration hides', async t =
   for (const side of sides) await side.load(closed)
   t.match(await ask(name), '10.96.0.1')
   t.equal(on.answered, 3)
+})
+
+t.test('names that do not exist are walked, and the others stand in the table beside that', async t => {
+  const walked = corefile
+    .replace('fallthrough', 'pods verified\n    fallthrough')
+    .replace('.:53 {', '.:53 {\n  autopath @kubernetes')
+  const { ask, state, upstream, on } = await both(t, walked)
+  state.upsert(service('shop/web', { ip: '10.96.0.1' }))
+  state.upsert(service('data/db', { ip: '10.96.0.2' }))
+  state.upsert(namespace('data'))
+  const walk = 'db.data.shop.svc.cluster.local A'
+  t.equal(await ask(walk), 'NXDOMAIN', 'who asks is not known')
+  t.equal(upstream.asked, 2, 'the cache keeps what the upstream says, on both sides')
+  state.upsert(pod('shop/client', peers[Transport.UDP4].address))
+  for (let i = 0; i < 2; i++) t.match(await ask(walk), 'CNAME db.data.svc.cluster.local.')
+  t.equal(upstream.asked, 2)
+  t.equal(on.answered, 0)
+  t.match(await ask('web.shop.svc.cluster.local A'), '10.96.0.1')
+  t.equal(await ask('web.shop.svc.cluster.local AAAA'), 'NODATA')
+  t.match(await ask('db.data.svc.cluster.local A'), '10.96.0.2')
+  t.equal(on.answered, 3, 'from the table')
+})
+
+t.test('of what is searched in vain one query in 64 is looked at, the others are answered from the table', async t => {
+  const counted = closed.replace('.:53 {', '.:53 {\n  top localhost:0')
+  const { on, sides } = await both(t, counted)
+  for (const name of ['api.example.org.cluster.local A', 'api.example.org.svc.cluster.local A']) {
+    on.answered = 0
+    for (let id = 0; id < SAMPLED_ONE_IN; id++) {
+      const packet = questionPacket(name)
+      packet.writeUInt16BE(id)
+      for (const side of sides) t.equal(answerText((await side.exchange(packet, Transport.UDP4, 0))!), 'NXDOMAIN')
+    }
+    t.equal(on.answered, name.includes('svc') ? SAMPLED_ONE_IN : SAMPLED_ONE_IN - 1)
+  }
+  const line = 'portolan_search_misses_total{server="dns://:53"} 192'
+  for (const side of sides) t.ok((await side.counts()).includes(line))
 })

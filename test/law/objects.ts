@@ -1,7 +1,9 @@
 /** A cluster so small that its objects meet, and random changes of it. */
 import { type ClusterObject, keyOf } from '../../src/cluster/objects.ts'
 import type { ClusterState } from '../../src/cluster/state.ts'
+import { Transport } from '../../src/table/counters.ts'
 import { cluster, type EndpointSpec, namespace, pod, service, slice } from '../helpers/cluster.ts'
+import { peers } from '../table/answering.ts'
 import type { Chance } from '../wire/random.ts'
 
 const SERVICES = ['shop/web', 'shop/pin', 'data/db', 'data/out', 'kube-system/kube-dns', 'shop/big']
@@ -14,6 +16,9 @@ const TARGETS = [
   '192.0.2.7',
   'nosuch.svc.two.test',
 ]
+
+/** The addresses that all requests come from. */
+const CLIENT = [peers[Transport.UDP4].address, peers[Transport.UDP6].address]
 
 export function smallCluster(): ClusterState {
   return cluster(
@@ -39,6 +44,7 @@ export function smallCluster(): ClusterState {
     service('kube-system/kube-dns', { ip: '10.96.0.2', ports: ['dns:53/UDP', 'dns-tcp:53/TCP'] }),
     pod('shop/pod-2', '10.0.0.2'),
     pod('data/pod-9', ['10.0.0.9', 'fd00::9']),
+    pod('shop/client', CLIENT),
   )
 }
 
@@ -53,7 +59,12 @@ function randomObject(source: Chance): ClusterObject {
   const { below, pick } = source
   const key = pick(SERVICES)
   const ports = pick(PORTS)
-  switch (below(7)) {
+  switch (below(8)) {
+    case 7:
+      return pod(pick(['shop/client', 'shop/client', 'data/client']), pick([CLIENT, CLIENT.slice(1), '10.0.0.8']), {
+        hostNetwork: below(6) === 0,
+        terminating: below(6) === 0,
+      })
     case 0:
       return namespace(pick(['shop', 'data', 'kube-system', 'new']))
     case 1:

@@ -81,6 +81,16 @@ const OTHERS = [
     'named.shop.svc.',
     'host.kube-system.svc.',
   ],
+  // As they come from clients that have a search list.
+  ...['shop.svc.', 'data.svc.'].flatMap(domain => [
+    `db.data.${domain}`,
+    `web.shop.svc.${domain}`,
+    `out.data.${domain}`,
+    `www.up.test.${domain}`,
+    `host.up.test.${domain}`,
+    `b.${domain}`,
+    `nosuch.${domain}`,
+  ]),
 ].flatMap(left => [`${left}cluster.local`, `${left}two.test`])
 
 const ADDRESSES = [
@@ -204,7 +214,8 @@ function usualRequest(source: Chance, key: NameKey): Buffer {
   const { below, pick } = source
   const bits = pick([Bit.RD, Bit.RD, Bit.RD | Bit.AD, Bit.RD | Bit.CD])
   const edns = { size: 1232, flags: pick([0, 0, DO]) }
-  return requestFor(spelled(source, key), pick(TYPES), below(2) ? { bits } : { bits, edns })
+  const id = below(0x10000)
+  return requestFor(spelled(source, key), pick(TYPES), below(2) ? { id, bits } : { id, bits, edns })
 }
 
 function unusualRequest(source: Chance, key: NameKey): Buffer {

@@ -118,7 +118,7 @@ export class Side {
     const text = await this.metrics.exposition()
     return text
       .split('\n')
-      .filter(line => line.startsWith('coredns_'))
+      .filter(line => /^(coredns|portolan_search)_/.test(line))
       .sort()
   }
 

@@ -146,3 +146,14 @@ t.test('counting', async t => {
     { traffic: { server: 'dns://:53', zone: '.' }, cache: counters },
   ])
 })
+
+t.test('a link that answers names that do not exist', async t => {
+  const zoned = [(cut: CutDraft) => cut.expand(), keep, (cut: CutDraft) => cut.zone(zone, true)]
+  for (const links of [zoned, zoned.toReversed()])
+    t.match(made(...links), { ask: false, zone: 1, cache: -1, closed: false, negatives: true })
+  t.match(
+    made(cut => cut.expand(), keep),
+    { ask: true },
+    'a cache may keep that there is no such name',
+  )
+})

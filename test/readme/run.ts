@@ -1,6 +1,6 @@
 /**
  * The README's first minute, on a fresh clone and with whatever Node the machine has: `npm ci && npm start`, then the README's own
- * dig lines, whose answers must be those that the README shows, and every kind of answer of the sample cluster. Ends with the
+ * dig lines and its walk of a pod's resolver, whose answers must be those that the README shows, and every kind of answer of the sample cluster. Ends with the
  * line `N passed, N failed`.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
@@ -55,6 +55,17 @@ async function dig(args: string): Promise<string> {
   return stdout.replace(/\t+/g, ' ').trim()
 }
 
+/** The README's walk of a pod's resolver: the command, and what it shows. Times are left out. */
+function walk(): { args: string[]; shown: string } {
+  const text = readFileSync('README.md', 'utf8')
+  const [, args = '', shown = ''] = /^\$ portolan (query .*)\n([\s\S]*?)^```$/m.exec(text) ?? []
+  return { args: args.split(' '), shown: withoutTimes(shown) }
+}
+
+function withoutTimes(text: string): string {
+  return text.replace(/\d+ ms/g, '… ms')
+}
+
 /** Waits until the server answers; at most as long as a slow machine needs to install and start. */
 async function started(server: ChildProcess, output: () => string): Promise<void> {
   for (let i = 0; i < 1_200; i++) {
@@ -95,6 +106,9 @@ try {
     const answer = await dig(question)
     report(expected.test(answer), `dig ${question}`, answer)
   }
+  const { args, shown: wanted } = walk()
+  const { stdout } = await run('npm', ['run', '--silent', 'portolan', '--', ...args], { cwd: folder })
+  report(withoutTimes(stdout) === wanted, `portolan ${args.join(' ')}`, stdout)
 } catch (error) {
   report(false, 'the first minute', String(error))
 } finally {

@@ -54,14 +54,14 @@ t.test('the lock file has the packages of every platform, not only those of the 
   )
 })
 
-/** CoreDNS's plugins in its order (plugin.cfg of 1.15.0), as far as portolan may come to have them. */
+/** CoreDNS's plugins in its order (plugin.cfg of 1.15.0), as far as portolan may come to have them, and its own in between. */
 const order =
   `root metadata cancel https timeouts multisocket reload nsid bufsize bind debug trace ready health pprof prometheus errors
-  log dnstap local dns64 any chaos loadbalance tsig rewrite autopath acl cache header minimal template transfer hosts k8s_external
+  log top dnstap local dns64 any chaos loadbalance tsig rewrite autopath acl cache header minimal template transfer hosts k8s_external
   kubernetes file auto secondary loop forward erratic whoami on sign view`.split(/\s+/)
 
 /** Plugins that CoreDNS has not: they answer no queries, so their place means nothing. */
-const ours = ['routes']
+const ours = ['routes', 'explain']
 
 t.test('the list of plugins', async t => {
   const names = plugins.map(({ name }) => name)

@@ -285,7 +285,7 @@ class Course {
     const version = this.#shared.directory[0]! + 1
     const none = { ask: true, front: -1, zone: -1, cache: -1, closed: false, positives: false, negatives: false }
     this.#table.setDirectory(this.#directory, [
-      { suffix: `v${version}`, size: version, rotate: false, counter: -1, ...none },
+      { suffix: `v${version}`, size: version, rotate: false, sampled: false, counter: -1, ...none },
     ])
     this.#replaced += OVERHEAD
     Atomics.store(this.#shared.directory, 0, version)

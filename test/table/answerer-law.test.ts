@@ -97,6 +97,7 @@ function randomWorld(source: Chance): { readonly answering: Answering; readonly 
       closed: below(3) > 0,
       positives: below(6) > 0,
       negatives: below(6) > 0,
+      sampled: below(3) === 0,
       rotate: below(2) > 0,
       size: pick([0, 0, 512, 1232]),
       positiveTtl: bounds(),
@@ -119,6 +120,7 @@ function randomRequest(source: Chance, keys: readonly NameKey[]): Buffer {
   const key = below(3) ? near : randomKey(source, near)
   const size = pick([0, 511, 512, 513, 1232, 4096, 65_535])
   return requestFor(spelling(source, key), pick(TYPES), {
+    id: below(0x10000),
     bits: below(4) ? Bit.RD : below(0x10000) & ~(Bit.QR | 0x7800),
     ...(below(2) ? {} : { edns: { size, flags: pick([0, DO, 0x7fff, 0xffff]), options: pick(OPTIONS) } }),
   })

@@ -17,6 +17,7 @@ import { isWithin, keyFromText, labelsOf, type NameKey, parentOf, ROOT } from '.
 import { type Peer, Query, questionMessage, readQuery } from '../../src/wire/query.ts'
 import { encode } from '../../src/wire/record.ts'
 import { Rotation, rotationOf } from '../../src/wire/rotation.ts'
+import { isSampled } from '../../src/wire/sample.ts'
 import { Bit, Class, Rcode, Type } from '../../src/wire/types.ts'
 import { udp } from '../wire/peers.ts'
 import { chance } from '../wire/random.ts'
@@ -41,6 +42,7 @@ export const plainCut: Cut = {
   closed: true,
   positives: true,
   negatives: true,
+  sampled: false,
   rotate: false,
   size: 0,
   counter: -1,
@@ -212,6 +214,7 @@ export class Answering {
     const verdict = zone ? verdictOf(zone.entries, query.key, query.type) : Verdict.NXDOMAIN
     if (typeof verdict !== 'number') return allowed(bounded(verdict, cut), cut)
     if (verdict === Verdict.ASK) return undefined
+    if (zone && verdict === Verdict.NXDOMAIN && cut.sampled && isSampled(query.id)) return undefined
     if (zone && (verdict === Verdict.NODATA || cut.closed)) {
       const negative = zone.negative?.(query.key.length)
       const rcode = verdict === Verdict.NODATA ? Rcode.NOERROR : Rcode.NXDOMAIN
@@ -277,9 +280,9 @@ function allowed(answer: Answer, cut: Cut): Answer | undefined {
 
 /** The request for a name in wire form; `edns.options` are pairs of a code and the size of its data. */
 export function requestFor(name: Uint8Array, type: number, asked: Asked = {}): Buffer {
-  const { bits = Bit.RD, edns } = asked
+  const { bits = Bit.RD, edns, id = 0xbeef } = asked
   const question = Buffer.from(questionMessage(bits, name, type, Class.IN))
-  question.writeUInt16BE(0xbeef)
+  question.writeUInt16BE(id)
   if (edns === undefined) return question
   question[11] = 1
   const { size = 1232, flags = 0, options = [] } = edns
@@ -296,6 +299,7 @@ export function requestFor(name: Uint8Array, type: number, asked: Asked = {}): B
 }
 
 export interface Asked {
+  readonly id?: number
   readonly bits?: number
   readonly edns?: { readonly size?: number; readonly flags?: number; readonly options?: readonly number[] }
 }

@@ -178,6 +178,7 @@ const cut: Cut = {
   closed: true,
   positives: true,
   negatives: true,
+  sampled: false,
   rotate: false,
   size: 1232,
   negativeTtl: [0, 30],

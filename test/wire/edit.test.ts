@@ -1,6 +1,7 @@
 import t from 'tap'
-import { edited, isMovable, lowestTtl, recordType, reordered, spelled, withTtl } from '../../src/wire/edit.ts'
+import { aliased, edited, isMovable, lowestTtl, recordType, reordered, spelled, withTtl } from '../../src/wire/edit.ts'
 import { nameFromText } from '../../src/wire/name.ts'
+import { decode, encode } from '../../src/wire/record.ts'
 import { Type } from '../../src/wire/types.ts'
 import { answerTo, record, shown } from '../helpers/answer.ts'
 
@@ -67,6 +68,39 @@ t.test("edited changes records; what is the question's name or its end points at
   t.same(edited(alias, www.name, sections => sections).bits, alias.bits)
 })
 
+t.test('aliased answers another question with an alias in front', async t => {
+  const other = wire('Www.Other.a.TEST')
+  t.strictSame(shown(aliased(alias, www.name, other.name)!, other), [
+    'rcode NOERROR AA',
+    '= Www.Other.a.TEST. 120 IN CNAME www.a.test.',
+    '= www.a.test. 120 IN CNAME x.a.test.',
+    '= x.a.test. 300 IN A 192.0.2.1',
+    '= x.a.test. 300 IN A 192.0.2.2',
+    '@ a.test. 4294967295 IN NS ns.a.test.',
+    '+ ns.a.test. 60 IN AAAA 2001:db8::1',
+  ])
+  const addresses = answerTo(www, {
+    answers: ['www.a.test. 60 IN A 192.0.2.1', 'www.a.test. 90 IN AAAA 2001:db8::1', 'www.a.test. 60 IN TXT text'],
+  })
+  const quick = aliased(addresses, www.name, other.name)!
+  t.strictSame(shown(quick, other), [
+    'rcode NOERROR',
+    '= Www.Other.a.TEST. 60 IN CNAME www.a.test.',
+    '= www.a.test. 60 IN A 192.0.2.1',
+    '= www.a.test. 90 IN AAAA 2001:db8::1',
+    '= www.a.test. 60 IN TXT text',
+  ])
+  const { answers, authorities, additionals } = decode(quick, other.name)!
+  const first = { ...answers[0]!, owner: 0 }
+  const rest = answers.slice(1)
+  t.same(quick, encode({ answers: [first, ...rest], authorities, additionals }, other.name.length, addresses))
+  const denial = { ...answerTo(www, { authorities: ['a.test. 60 IN SOA ns.a.test. h.a.test. 1 2 3 4 5'] }), rcode: 3 }
+  t.strictSame(shown(aliased(denial, www.name, other.name)!, other), [
+    'rcode NXDOMAIN',
+    '@ a.test. 60 IN SOA ns.a.test. h.a.test. 1 2 3 4 5',
+  ])
+})
+
 t.test('an answer that cannot be taken apart stays as it is', async t => {
   const broken = { ...alias, body: alias.body.map((octet, i) => (i === 0 ? 0xff : octet)) }
   t.equal(spelled(broken, www.name), broken)
@@ -74,6 +108,7 @@ t.test('an answer that cannot be taken apart stays as it is', async t => {
     edited(broken, www.name, sections => sections),
     broken,
   )
+  t.equal(aliased(broken, www.name, wire('b.test').name), undefined, 'for another question there is none')
 })
 
 t.test('reordered moves records of any length', async t => {

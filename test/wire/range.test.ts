@@ -1,6 +1,6 @@
 /** Ranges in CIDR notation. */
 import t from 'tap'
-import { everybody, holds, parseRange } from '../../src/wire/range.ts'
+import { everybody, holds, nthAddress, parseRange } from '../../src/wire/range.ts'
 
 t.test('one spelling', async t => {
   const cases: [text: string, spelled: string | undefined][] = [
@@ -30,4 +30,15 @@ t.test('what is in it', async t => {
   t.notOk(holds('fd00::/64', 'fd00:0:0:1::'))
   t.notOk(holds('0.0.0.0/0', 'fd00::1'), 'of another family')
   t.ok(holds('10.0.0.0/8', '::ffff:10.1.2.3'), 'which stands for an IPv4 address')
+})
+
+t.test('its addresses in order', async t => {
+  const nth = (range: string, i: number) => nthAddress(parseRange(range)!, i)
+  t.equal(nth('10.244.0.0/16', 0), '10.244.0.0')
+  t.equal(nth('10.244.0.0/16', 257), '10.244.1.1')
+  t.equal(nth('10.244.0.0/30', 5), '10.244.0.1', 'counted round')
+  t.equal(nth('192.0.2.7/32', 9), '192.0.2.7')
+  t.equal(nth('0.0.0.0/0', 2 ** 32 - 1), '255.255.255.255')
+  t.equal(nth('fd00::/64', 65_536), 'fd00::1:0')
+  t.equal(nth('2001:db8::8/126', 6), '2001:db8::a')
 })

@@ -1,6 +1,6 @@
 /** What `portolan explain` is asked, in the words of a command line or of a URL, and the answer from what is known of a cluster. */
 import type { ClusterView } from '../../cluster/contract.ts'
-import { type Kind, type Node, type Pod, USUAL_DNS } from '../../cluster/objects.ts'
+import type { Kind, Node, Pod } from '../../cluster/objects.ts'
 import { resolvConfText } from '../../net/resolv-conf.ts'
 import type { Random } from '../../observe/clock.ts'
 import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
@@ -87,7 +87,7 @@ const usualDns = '10.96.0.10'
 const noDnsService = `there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`
 
 function resolverOf(
-  { namespace, hostNetwork, dns = USUAL_DNS }: Pod,
+  { namespace, hostNetwork, dns }: Pod,
   servers: readonly string[],
   names: Names,
   said: Said,

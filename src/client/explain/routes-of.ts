@@ -8,7 +8,7 @@ import { canonicalAddress } from '../../wire/address.ts'
 export function routesOf(view: ClusterView, ip: string, port: number | undefined): Routes {
   const wanted = [...view.list('Service')].filter(service => has(service, ip) || hasNodePort(service, port))
   const table = new RouteTable()
-  table.update(view, { services: new Set(wanted.map(keyOf)), namespaces: new Set(), pods: [] })
+  table.update(view, { services: new Set(wanted.map(keyOf)) })
   return table
 }
 

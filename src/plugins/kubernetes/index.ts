@@ -8,6 +8,7 @@ import { sleep } from '../../observe/clock.ts'
 import type { CutDraft } from '../../plugin/cut-draft.ts'
 import type { Footprint } from '../../plugin/footprint.ts'
 import type { Freshness, Next, Plugin, PluginDefinition, Probed, Reply, SetupContext } from '../../plugin/plugin.ts'
+import type { SearchLists } from '../../plugin/search-lists.ts'
 import { type Answer, ExtendedError, failure, REFUSED } from '../../wire/answer.ts'
 import { isWithin, isWithinAny, keyOfName, type NameKey, nameOf } from '../../wire/name.ts'
 import type { Query } from '../../wire/query.ts'
@@ -21,12 +22,15 @@ import { freshnessOf } from './freshness.ts'
 import { localAddresses, NameServers } from './name-server.ts'
 import { type KubernetesOptions, readKubernetes } from './options.ts'
 import { probedText } from './probed.ts'
+import { searchLists, warnOfAutopath } from './search-lists.ts'
 import { falls, type ServedZones, servedZones } from './served-zones.ts'
+import { workloadAt } from './workload.ts'
 
 export const definition: PluginDefinition = {
   name: 'kubernetes',
   setup: (directive, context) => {
     const options = readKubernetes(directive, context)
+    warnOfAutopath(options, context)
     const follower = clusterFollower(options, context)
     return new Kubernetes(options, follower, servedZones(options, follower, context), context)
   },
@@ -45,6 +49,7 @@ interface ServedOrigin {
 export class Kubernetes implements Plugin {
   readonly name = NAME
   readonly footprint: Footprint
+  readonly searchLists: SearchLists
   readonly #options: KubernetesOptions
   readonly #follower: ClusterFollower
   readonly #context: SetupContext
@@ -73,6 +78,8 @@ export class Kubernetes implements Plugin {
       suffixes: () => [...options.origins, ...fallingWithin],
       declare: cut => this.#declare(cut),
     }
+    const followsPods = () => follower.status().every(({ kind, following }) => kind !== 'Pod' || following)
+    this.searchLists = searchLists(options, follower.state, followsPods)
   }
 
   /** The cluster as far as it is known. */
@@ -86,6 +93,10 @@ export class Kubernetes implements Plugin {
 
   get options(): KubernetesOptions {
     return this.#options
+  }
+
+  workloadAt(address: string): string | undefined {
+    return workloadAt(this.cluster, address)
   }
 
   ready(): boolean {

@@ -11,7 +11,7 @@ import type { ServedRoutes } from './served-routes.ts'
 
 const known = [
   ...['address', 'form', 'node', 'from', 'family'],
-  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses', 'no-jumps'],
+  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses', 'no-jumps', 'part', 'scheduler'],
 ]
 
 /** The handlers by path. */

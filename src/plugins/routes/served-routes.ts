@@ -86,7 +86,7 @@ export class ServedRoutes implements KnownCluster {
 
   #update(view: ClusterView, services: ReadonlySet<Key>): void {
     const before = [...services].map(key => [key, this.table.service(key)] as const)
-    this.table.update(view, { services, namespaces: new Set(), pods: [] })
+    this.table.update(view, { services })
     const changed = before.filter(([key, compiled]) => this.table.service(key) !== compiled).map(([key]) => key)
     if (changed.length > 0 && this.#compiled) this.streams.changed(changed)
   }

@@ -38,6 +38,14 @@ export function familiesOf(said: Said): readonly Family[] {
   throw questionError(`family is 4, 6 or both, got "${text}"`)
 }
 
+/** The word that is said. Throws PORTOLAN_USAGE where it is none of `choices`. */
+export function wordOf<T extends string>(said: Said, name: string, choices: readonly T[], otherwise: T): T {
+  const text = said.text(name) ?? otherwise
+  const choice = choices.find(choice => choice === text)
+  if (choice !== undefined) return choice
+  throw questionError(`${name} is ${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}, got "${text}"`)
+}
+
 /** What is said of a node's rules. Throws PORTOLAN_USAGE for a range that is none. */
 export function renderOptionsOf(said: Said, node: Node | undefined): Omit<RenderOptions, 'family'> {
   return {

@@ -3,8 +3,10 @@ import { holds } from '../../wire/range.ts'
 import { type Backend, type Destination, isExternal, nameOf, type VirtualAddress } from '../route.ts'
 import type { Setting } from '../setting.ts'
 import { usable, verdict } from '../usable.ts'
+import { type ChainRules, PartDraft } from './iptables-chains.ts'
 import { counters } from './iptables-frame.ts'
 import { type ChainNames, chainNames, comment, endpointChain, probability } from './iptables-names.ts'
+import type { Part } from './merged.ts'
 
 export interface Writing extends Setting {
   /** Whether rules of endpoints have comments. */
@@ -12,22 +14,17 @@ export interface Writing extends Setting {
   readonly accounting: boolean
 }
 
-/** Collects rules as lines of iptables-restore. */
-export class Rules {
-  /** Chains of the table `nat` to be made, or emptied. */
-  readonly chains: string[] = []
-  readonly nat: string[] = []
-  readonly filter: string[] = []
-}
-
-export function writeDestination(destination: Destination, writing: Writing, rules: Rules): void {
-  new DestinationRules(destination, writing, rules).write()
+/** What a destination adds to the chains of both tables. */
+export function partOf(destination: Destination, writing: Writing): Part<ChainRules> {
+  const part = new PartDraft(`${nameOf(destination)}/${destination.protocol}`)
+  new DestinationRules(destination, writing, part).write()
+  return part
 }
 
 class DestinationRules {
   readonly #destination: Destination
   readonly #writing: Writing
-  readonly #rules: Rules
+  readonly #part: PartDraft
   readonly #name: string
   readonly #protocol: string
   readonly #chains: ChainNames
@@ -38,10 +35,10 @@ class DestinationRules {
   /** Whether load balancers' addresses are for some sources only. */
   readonly #guarded: boolean
 
-  constructor(destination: Destination, writing: Writing, rules: Rules) {
+  constructor(destination: Destination, writing: Writing, part: PartDraft) {
     this.#destination = destination
     this.#writing = writing
-    this.#rules = rules
+    this.#part = part
     this.#name = nameOf(destination)
     this.#protocol = destination.protocol.toLowerCase()
     this.#chains = chainNames(destination)
@@ -89,7 +86,7 @@ class DestinationRules {
     if (this.#usable.anywhere) this.#nat('KUBE-SERVICES', `${note} ${match}`, chain)
     if (balanced && this.#guarded) {
       const why = this.#note(`traffic not accepted by ${this.#chains.firewall}`)
-      this.#rules.filter.push(`-A KUBE-PROXY-FIREWALL ${why} ${match} -j DROP`)
+      this.#part.add('filter', 'KUBE-PROXY-FIREWALL', `${why} ${match} -j DROP`)
     }
     if (this.#external.action !== 'forward') this.#refuse('KUBE-EXTERNAL-SERVICES', this.#external.action, match)
   }
@@ -111,14 +108,14 @@ class DestinationRules {
 
   #refuse(chain: string, action: 'REJECT' | 'DROP', match: string): void {
     const why = this.#note(action === 'REJECT' ? 'has no endpoints' : 'has no local endpoints')
-    this.#rules.filter.push(`-A ${chain} ${why} ${match} -j ${action}`)
+    this.#part.add('filter', chain, `${why} ${match} -j ${action}`)
   }
 
   #admitHealthChecks(): void {
     const { healthCheckNodePort: port } = this.#destination
     if (port === 0) return
     const match = `-p tcp -m tcp --dport ${port}`
-    this.#rules.filter.push(`-A KUBE-NODEPORTS ${this.#note('health check node port')} ${match} -j ACCEPT`)
+    this.#part.add('filter', 'KUBE-NODEPORTS', `${this.#note('health check node port')} ${match} -j ACCEPT`)
   }
 
   /** Who is no pod, and asks this node as a router into the service range, must get the answers back through it. */
@@ -134,7 +131,7 @@ class DestinationRules {
   #fromOutside(): void {
     const { external, cluster, local } = this.#chains
     const from = (what: string) => comment(`${what} for ${this.#name} external destinations`)
-    this.#rules.chains.push(external)
+    this.#part.chain('nat', external)
     if (this.#destination.externalPolicy === 'Cluster') {
       // The endpoint may be on another node, and its answer must come back through this one.
       this.#nat(external, from('masquerade traffic'), 'KUBE-MARK-MASQ')
@@ -155,20 +152,20 @@ class DestinationRules {
     const { firewall, external } = this.#chains
     const { sourceRanges } = this.#destination
     const note = this.#note('loadbalancer IP')
-    this.#rules.chains.push(firewall)
+    this.#part.chain('nat', firewall)
     for (const range of sourceRanges) this.#nat(firewall, `${note} -s ${range}`, external)
     // Where the node has the load balancer's address on itself, that is what its own connections come from.
     if (sourceRanges.some(range => holds(range, this.#writing.nodeIP))) {
       for (const { ip } of this.#balanced()) this.#nat(firewall, `${note} -s ${ip}`, external)
     }
     const rest = comment(`other traffic to ${this.#name} will be dropped by KUBE-PROXY-FIREWALL`)
-    this.#rules.nat.push(`-A ${firewall} ${rest}`)
+    this.#part.add('nat', firewall, rest)
   }
 
   /** Chooses an endpoint: the one that the client has had, else any with the same probability. */
   #choose(chain: string, backends: readonly Backend[]): void {
     const { affinitySeconds } = this.#destination
-    this.#rules.chains.push(chain)
+    this.#part.chain('nat', chain)
     if (affinitySeconds > 0) {
       for (const { address } of backends) {
         const to = this.#endpointChains.get(address)!
@@ -188,14 +185,14 @@ class DestinationRules {
     const chain = this.#endpointChains.get(address)!
     const note = this.#endpointNote('')
     const seen = this.#destination.affinitySeconds > 0 ? `-m recent --name ${chain} --set ` : ''
-    this.#rules.chains.push(chain)
+    this.#part.chain('nat', chain)
     // A pod that reaches itself through the service would see its own address as the source.
     this.#nat(chain, `${note}-s ${ip}`, 'KUBE-MARK-MASQ')
     this.#nat(chain, `${note}${seen}-p ${this.#protocol} -m ${this.#protocol}`, `DNAT --to-destination ${address}`)
   }
 
   #nat(chain: string, match: string, target: string): void {
-    this.#rules.nat.push(match === '' ? `-A ${chain} -j ${target}` : `-A ${chain} ${match} -j ${target}`)
+    this.#part.add('nat', chain, match === '' ? `-j ${target}` : `${match} -j ${target}`)
   }
 
   /** Where the cluster address leads. */

@@ -13,11 +13,15 @@ import { fillCluster } from './cluster.ts'
 import { allowedDifferences } from './differences.ts'
 import { checkLiveChanges } from './live-change.ts'
 import { type Outcome, runVariant } from './round.ts'
+import { compareWalks } from './search-walks.ts'
 import { type Program, programs } from './servers.ts'
 import { type Access, corefileVariant, variants } from './variants.ts'
 
+/** What `--variant` calls the comparison from the addresses of pods. */
+const walks = 'autopath'
+
 const usage = `usage: npm run test:conformance -- [options]
-  --variant NAME   only this variant (may be given more than once): ${variants.map(({ name }) => name).join(' ')}
+  --variant NAME   only this variant (may be given more than once): ${variants.map(({ name }) => name).join(' ')} ${walks}
   --corefile FILE  compare with this Corefile; PORT, KUBECONFIG and UPSTREAM in it are replaced
   --show N         how many differences to print per variant (default 10)
   --sample N       ask every Nth question only
@@ -59,7 +63,8 @@ async function compareAll(): Promise<number> {
     flags.corefile === undefined
       ? variants.filter(({ name }) => flags.variant === undefined || flags.variant.includes(name))
       : [corefileVariant(await readFile(flags.corefile, 'utf8'))]
-  if (other === undefined || chosen.length === 0) {
+  const comparesWalks = flags.corefile === undefined && (flags.variant === undefined || flags.variant.includes(walks))
+  if (other === undefined || (chosen.length === 0 && !comparesWalks)) {
     say(usage)
     return 2
   }
@@ -99,6 +104,7 @@ async function compareAll(): Promise<number> {
   if (flags.corefile === undefined && (flags.variant === undefined || flags.variant.includes('kubeadm'))) {
     count(await live(other))
   }
+  if (comparesWalks) count(await searchWalks(other))
   if (flags.corefile === undefined && flags.variant === undefined && flags.sample === '1' && other === 'portolan') {
     // A row of the README that no question meets claims what nobody has seen.
     const unseen = allowedDifferences.filter(({ id, fleeting }) => !fleeting && !met.has(id))
@@ -113,6 +119,25 @@ async function compareAll(): Promise<number> {
     const problems = await checkLiveChanges(program, site, plane.client).catch(error => [messageOf(error)])
     say(`${'live changes'.padEnd(20)} ${problems.length === 0 ? 'followed within 2 s' : 'failed'}`)
     for (const problem of problems) say(`  ${problem}`)
+    return problems.length === 0
+  }
+
+  async function searchWalks(program: Program): Promise<boolean> {
+    const begin = performance.now()
+    const outcome = await compareWalks(program, site, plane.client).catch(messageOf)
+    if (typeof outcome === 'string') {
+      say(`${walks.padEnd(20)} failed: ${outcome}`)
+      return false
+    }
+    const { asked, same, meant, problems } = outcome
+    const permitted = [...meant.values()].reduce((sum, n) => sum + n, 0)
+    const seconds = (performance.now() - begin) / 1000
+    say(
+      `${walks.padEnd(20)} asked ${asked} same ${same} meant ${permitted} problems ${problems.length} (${seconds.toFixed(1)} s)`,
+    )
+    for (const [what, n] of meant) say(`  meant ${n} ${what}`)
+    for (const problem of problems.slice(0, Number(flags.show))) say(`  ${problem}`)
+    totals.asked += asked
     return problems.length === 0
   }
 }

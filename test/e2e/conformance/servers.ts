@@ -16,6 +16,7 @@ const readyMs = 20_000
 const graceMs = 300
 
 export interface Server extends AsyncDisposable {
+  readonly port: number
   readonly asker: Asker
 }
 
@@ -60,7 +61,7 @@ export async function startServer(program: Program, label: string, variant: Vari
     return true
   }, readyMs)
   const running = stack.move()
-  return { asker, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { port, asker, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 /** Names that the `hosts` plugin reads from a file. */

@@ -6,6 +6,8 @@ export interface Target {
   readonly host: string
   readonly port: number
   readonly protocol: 'TCP' | 'UDP'
+  /** What a TCP client says first; nothing unless given. */
+  readonly say?: string
   /** How long to wait for an answer, or a refusal. */
   readonly patienceMs?: number
 }
@@ -23,10 +25,10 @@ export async function connect(target: Target, times: number): Promise<Answer[]> 
   return answers
 }
 
-function overTcp({ host, port, patienceMs = usualPatienceMs }: Target): Promise<Answer> {
+function overTcp({ host, port, say = '', patienceMs = usualPatienceMs }: Target): Promise<Answer> {
   return new Promise(resolve => {
     let text = ''
-    const socket = connectTcp({ host, port })
+    const socket = connectTcp({ host, port }, () => socket.write(say))
     const end = (answer: Answer) => {
       socket.destroy()
       resolve(answer)

@@ -12,14 +12,14 @@ import type { KnownCluster } from '../../../src/routes/facts/cluster.ts'
 import { renderIptables } from '../../../src/routes/render/iptables.ts'
 import { renderNftables } from '../../../src/routes/render/nftables.ts'
 import { run as portolan, testShell } from '../../helpers/shell.ts'
-import type { ApiObject } from '../api-client.ts'
 import { type ControlPlane, startControlPlane } from '../control-plane.ts'
 import type { Peers } from '../peers.ts'
+import { createFrame } from './compare.ts'
 import { type Check, damageIptables, damageNftables, type Subject } from './damage.ts'
 import { everyField } from './every-field.ts'
 import { startKubeProxy } from './kube-proxy.ts'
 import { run } from './namespace.ts'
-import { namespaceObject, nodeIPs, nodes, zones } from './plan.ts'
+import { nodes } from './plan.ts'
 import { flagsOf, usual, type Variant, variants } from './variants.ts'
 
 const modes = ['iptables', 'nftables'] as const
@@ -32,10 +32,8 @@ const patienceMs = 30_000
 /** `check` is told of each case. */
 export async function checkDiff(peers: Peers<'etcd' | 'apiserver' | 'kubeProxy'>, check: Check): Promise<void> {
   await using plane = await startControlPlane(peers)
-  const addresses = nodeIPs.map(address => ({ type: 'InternalIP', address }))
-  const metadata = { name: nodes.own, labels: { 'topology.kubernetes.io/zone': zones.own } }
-  const node: ApiObject = { kind: 'Node', metadata, status: { addresses } }
-  for (const object of [node, namespaceObject(), ...everyField().objects]) await plane.client.create(object)
+  await createFrame(plane)
+  for (const object of everyField().objects) await plane.client.create(object)
   const given = readArguments(['-kubeconfig', plane.kubeconfig, '-node', nodes.own], routes.options)
   const cluster = await readCluster(given, testShell({ clock: systemClock }).shell, false)
   for (const mode of modes) {
@@ -50,7 +48,7 @@ export async function checkDiff(peers: Peers<'etcd' | 'apiserver' | 'kubeProxy'>
   emptyRules()
 }
 
-function subjectOf({ state, table }: KnownCluster): Subject {
+function subjectOf({ table, state }: KnownCluster): Subject {
   return { routes: table, options: { node: state.get('Node', nodes.own)!, ...usual } }
 }
 

@@ -23,10 +23,23 @@ export function makeNode(): void {
   for (const name of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']) run('sysctl', ['-qw', `${name}=1`])
   // Where virtual addresses would be, if they were anywhere: a way that packets have until theirs is rewritten, or they are refused.
   run('ip', ['link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'uplink-peer'])
-  for (const name of ['uplink', 'uplink-peer']) run('ip', ['link', 'set', name, 'up'])
+  // Nobody is asked who has them, so nobody says that there is no such machine.
+  for (const name of ['uplink', 'uplink-peer']) run('ip', ['link', 'set', name, 'arp', 'off', 'up'])
   for (const family of ['-4', '-6']) run('ip', [family, 'route', 'add', 'default', 'dev', 'uplink'])
+  // Node ports at 127.0.0.1, as kube-proxy sets it.
+  run('sysctl', ['-qw', 'net.ipv4.conf.all.route_localnet=1'])
   // Refusals are ICMP messages, of which the kernel would send one a second.
   for (const name of ['net.ipv4.icmp_ratelimit', 'net.ipv6.icmp.ratelimit']) run('sysctl', ['-qw', `${name}=0`])
+}
+
+/** Gives the node addresses that it seldom sends from. Disposing takes them away. */
+export function furtherAddresses(addresses: readonly string[]): Disposable {
+  const change = (verb: 'add' | 'del', ...how: string[]) => {
+    for (const address of addresses)
+      run('ip', ['addr', verb, `${address}/${address.includes(':') ? 128 : 32}`, 'dev', 'uplink', ...how])
+  }
+  change('add', 'preferred_lft', '0')
+  return { [Symbol.dispose]: () => change('del') }
 }
 
 export class Machine implements Client, AsyncDisposable {

@@ -2,7 +2,8 @@
  * Network namespaces for tests that program the kernel: the test runs itself again in one of its own, and has rules loaded into others
  * that are gone when they are read. Nothing here works in the namespace that the machine started with.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, PortolanError } from '../../../src/errors.ts'
@@ -31,6 +32,7 @@ export async function inNamespace(): Promise<number> {
 export function missing(): string | undefined {
   for (const [command, ...args] of [
     ['unshare', '--net', 'true'],
+    ['nsenter', '--version'],
     ['ip', '-V'],
     ['iptables-restore', '--version'],
     ['ip6tables-restore', '--version'],
@@ -47,35 +49,70 @@ export function run(command: string, args: readonly string[], input = ''): strin
   if (!isInside()) throw new PortolanError('PORTOLAN_E2E_NAMESPACE', 'this is not a namespace that the test made')
   const { error, status, stdout, stderr } = spawnSync(command, args, { input, encoding: 'utf8', maxBuffer: 1 << 30 })
   if (error || status !== 0) {
-    const said = error?.message ?? stderr.trim()
+    // A program that ends before it has read its input says why.
+    const said = stderr?.trim() || error?.message
     throw new PortolanError('PORTOLAN_E2E_COMMAND', `${command} ${args.join(' ')}: ${said}`)
   }
   return stdout
 }
 
-/** Brings loopback up, and an interface with these addresses. */
-export function addInterface(addresses: readonly string[]): void {
-  run('ip', ['link', 'set', 'lo', 'up'])
-  run('ip', ['link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0-peer'])
-  for (const address of addresses)
-    run('ip', ['addr', 'add', address, 'dev', 'eth0', ...(address.includes(':') ? ['nodad'] : [])])
-  for (const name of ['eth0-peer', 'eth0']) run('ip', ['link', 'set', name, 'up'])
-}
-
 export const tools = { IPv4: 'iptables', IPv6: 'ip6tables' } as const
 
-/** What the kernel makes of rules: loaded into a fresh namespace, and saved again. */
-export function loaded(rules: string, family: Family): string {
-  return run('unshare', ['--net', process.execPath, join(import.meta.dirname, 'load.ts'), tools[family]], rules)
+/** Takes away all rules of this namespace, whoever made them. */
+export function emptyRules(): void {
+  for (const tool of Object.values(tools)) {
+    for (const table of ['filter', 'nat', 'mangle']) for (const what of ['-F', '-X']) run(tool, ['-t', table, what])
+  }
+  run('nft', ['flush', 'ruleset'])
 }
 
-/** Loads rules of nftables into a fresh namespace; what nft says where it refuses them. */
-export function refusedByNft(rules: string): string | undefined {
-  try {
-    run('unshare', ['--net', 'nft', '-f', '-'], rules)
-    return undefined
-  } catch (error) {
-    return messageOf(error)
+/** A namespace beside this one that rules are loaded into to see what the kernel makes of them. No packet ever passes there. */
+export class Scratch implements AsyncDisposable {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async start(): Promise<Scratch> {
+    const child = spawn('unshare', ['--net', process.execPath, join(import.meta.dirname, 'scratch.ts')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const failed = once(child, 'exit').then(([code]) => {
+      throw new PortolanError('PORTOLAN_E2E_NAMESPACE', `the scratch namespace ended with code ${code}`)
+    })
+    await Promise.race([once(child.stdout!, 'data'), failed])
+    failed.catch(() => {})
+    return new Scratch(child)
+  }
+
+  /** What iptables-save says of rules once they are loaded, and nothing else is. */
+  loaded(rules: string, family: Family): string {
+    const restore = `${tools[family]}-restore`
+    this.#run(restore, [], '*filter\nCOMMIT\n*nat\nCOMMIT\n')
+    this.#run(restore, ['--noflush'], rules)
+    return this.#run(`${tools[family]}-save`, [])
+  }
+
+  /** Loads rules of nftables; what nft says where it refuses them. */
+  refusedByNft(rules: string): string | undefined {
+    try {
+      this.#run('nft', ['-f', '-'], rules)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.#child.stdin!.end()
+    await ended
+  }
+
+  #run(command: string, args: readonly string[], input?: string): string {
+    return run('nsenter', [`--net=/proc/${this.#child.pid}/ns/net`, command, ...args], input)
   }
 }
 

@@ -1,213 +1,202 @@
-/** Real packets through the rules of both renderers: who answers, whom it sees, and who is turned away. */
+/** Real packets through the rules of each renderer, and through those of the real kube-proxy: who answers, whom it sees, who is turned away. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { renderIptables } from '../../../src/routes/render/iptables.ts'
-import { renderNftables, TABLE } from '../../../src/routes/render/nftables.ts'
-import type { RenderOptions } from '../../../src/routes/setting.ts'
-import { RouteTable } from '../../../src/routes/table.ts'
-import type { Family } from '../../../src/wire/address.ts'
-import { cluster, type ServiceSpec, service, slice } from '../../helpers/cluster.ts'
+import { renderNftables } from '../../../src/routes/render/nftables.ts'
+import type { Routes } from '../../../src/routes/table.ts'
 import type { Answer, Target } from './connect.ts'
-import { type Client, Machine, makeNode, ownNode } from './lab.ts'
-import { run, tools } from './namespace.ts'
-import { nodeIPs, podRanges } from './plan.ts'
+import { startKubeProxy, synced } from './kube-proxy.ts'
+import { type Client, furtherAddresses, Machine, ownNode } from './lab.ts'
+import { emptyRules, run, tools } from './namespace.ts'
+import {
+  briefSeconds,
+  briefTargets,
+  type Case,
+  type ClientName,
+  furtherIPs,
+  HEALTH_PORT,
+  type Mode,
+  masqueradeAllCases,
+  noRangeCases,
+  outsideIPs,
+  type Pair,
+  packetObjects,
+  strangerIPs,
+  usualCases,
+} from './packet-cases.ts'
+import { nodeIPs, nodes, podIPs, podRanges, routesOf, zones } from './plan.ts'
+import type { Variant } from './variants.ts'
 
 const families = ['IPv4', 'IPv6'] as const
-const pods = [1, 2, 3] as const
-const podIPs = (pod: number): [string, string] => [`10.244.1.${pod}`, `fd00:244::${pod}`]
-const outsideIPs: [string, string] = ['198.51.100.2', 'fd00:c::2']
-const strangerIPs: [string, string] = ['198.51.101.2', 'fd00:d::2']
-const externalIPs: [string, string] = ['192.0.2.1', 'fd00:e::1']
-const balancedIPs: [string, string] = ['203.0.113.1', 'fd00:b::1']
+/** How long silence must last to count as such. */
+const silenceMs = 500
+/** After which the kernel has forgotten all exchanges over UDP. */
+const forgottenMs = 2000
+/** How soon kube-proxy must have programmed all rules, also where others use the machine. */
+const kubeProxyMs = 60_000
 
-/** The pods 1 and 2 are on the node, as far as anybody knows; 3 is on another one. */
-function table(): RouteTable {
-  const made = new RouteTable()
-  const all = Object.entries(services).flatMap(([name, { number, endpoints, ...spec }]) => [
-    service(`a/${name}`, {
-      ip: [`10.96.0.${number}`, `fd00:96::${number}`],
-      ports: [`http:80@${30_000 + number}`, 'dns:53/UDP'],
-      ...spec,
-    }),
-    ...[0, 1].map(i =>
-      slice(
-        `a/${name}`,
-        endpoints.map(pod => ({ ip: podIPs(pod)[i]!, node: pod === 3 ? 'other' : 'own' })),
-        { ports: ['http:8080', 'dns:8053/UDP'], addressType: families[i]! },
-      ),
-    ),
-  ])
-  cluster(...all).follow(made)
-  return made
+/** The real kube-proxy with what it needs: an API server that holds the objects of the cases. */
+export interface Peer {
+  readonly path: string
+  readonly kubeconfig: string
+  /** For its log. */
+  readonly folder: string
 }
 
-const services: Readonly<Record<string, ServiceSpec & { number: number; endpoints: readonly number[] }>> = {
-  web: { number: 1, endpoints: pods, type: 'NodePort', externalIPs },
-  self: { number: 2, endpoints: [1] },
-  local: { number: 3, endpoints: [1, 3], type: 'NodePort', externalTrafficPolicy: 'Local' },
-  elsewhere: { number: 4, endpoints: [3], type: 'NodePort', externalTrafficPolicy: 'Local' },
-  balanced: {
-    number: 5,
-    endpoints: [1, 2],
-    type: 'LoadBalancer',
-    loadBalancerIPs: balancedIPs,
-    loadBalancerSourceRanges: ['198.51.100.0/24', 'fd00:c::/64'],
-  },
-  sticky: { number: 6, endpoints: pods, affinitySeconds: 1 },
-  empty: { number: 7, endpoints: [], type: 'NodePort', externalIPs: ['192.0.2.7', 'fd00:e::7'] },
-  inner: { number: 8, endpoints: [1, 3], internalTrafficPolicy: 'Local' },
-  'inner-elsewhere': { number: 9, endpoints: [3], internalTrafficPolicy: 'Local' },
-}
-
-interface Renderer {
+/** Rules of one kind in the kernel. Disposing ends what keeps them there; they stay themselves. */
+interface Subject {
   readonly name: string
-  load(family: Family): void
-  unload(family: Family): void
+  readonly mode: Mode
+  load(variant: Variant): Promise<AsyncDisposable>
 }
 
-function renderers(): Renderer[] {
-  const routes = table()
-  const options = (family: Family): RenderOptions => {
-    return { family, node: { name: 'own', zone: '', internalIPs: nodeIPs }, clusterCIDRs: podRanges }
-  }
-  return [
-    {
-      name: 'iptables',
-      load: family => void run(`${tools[family]}-restore`, ['--noflush'], renderIptables(routes, options(family))),
-      unload(family) {
-        for (const name of ['filter', 'nat']) for (const what of ['-F', '-X']) run(tools[family], ['-t', name, what])
-      },
-    },
-    {
-      name: 'nftables',
-      load: family => void run('nft', ['-f', '-'], renderNftables(routes, options(family))),
-      unload: family => void run('nft', ['delete', 'table', family === 'IPv4' ? 'ip' : 'ip6', TABLE]),
-    },
-  ]
+export type Check = (what: string, wrong: string | undefined) => void
+
+interface Round {
+  readonly variant: Variant
+  readonly cases: (family: 0 | 1) => readonly Case[]
 }
 
-/** Runs all cases for each renderer and family; `check` is told of each. */
-export async function checkPackets(check: (what: string, wrong: string | undefined) => void): Promise<void> {
-  makeNode()
+/** Runs all cases on the node that `makeNode` made, for our rules, and where there is a peer for its rules too; `check` is told of each. */
+export async function checkPackets(check: Check, peer: Peer | undefined, modes: readonly Mode[]): Promise<void> {
   await using stack = new AsyncDisposableStack()
-  const machine = async (name: string, addresses: [string, string]) => stack.use(await Machine.start(name, addresses))
-  const machines = [
-    await machine('pod-1', podIPs(1)),
-    await machine('pod-2', podIPs(2)),
-    await machine('pod-3', podIPs(3)),
-  ] as const
-  for (const [i, pod] of machines.entries()) await pod.serve(`pod-${i + 1}`, [8080, 8053])
-  const clients = {
+  stack.use(furtherAddresses(furtherIPs))
+  const clients = await startMachines(stack)
+  const routes = routesOf(packetObjects())
+  const subjects = modes.flatMap(mode => [ours(mode, routes), ...(peer ? [theirs(mode, peer)] : [])])
+  const rounds: Round[] = [
+    { variant: { name: '', clusterCIDRs: podRanges }, cases: usualCases },
+    { variant: { name: 'masquerade all', clusterCIDRs: podRanges, masqueradeAll: true }, cases: masqueradeAllCases },
+    { variant: { name: 'no pod ranges' }, cases: noRangeCases },
+  ]
+  for (const subject of subjects) {
+    for (const round of rounds) {
+      emptyRules()
+      await using _rules = await subject.load(round.variant)
+      forgetSoon()
+      await sleep(forgottenMs)
+      await checkRound(subject, round, clients, check)
+    }
+  }
+  emptyRules()
+}
+
+type Clients = Readonly<Record<ClientName, Client>>
+
+async function startMachines(stack: AsyncDisposableStack): Promise<Clients> {
+  const machine = async (name: string, addresses: Pair) => stack.use(await Machine.start(name, addresses))
+  const pod = async (number: number) => {
+    const made = await machine(`pod-${number}`, podIPs(number))
+    await made.serve(`pod-${number}`, [8080, 8053])
+    return made
+  }
+  const [first, , third, fourth] = [await pod(1), await pod(2), await pod(3), await pod(4)]
+  return {
     pod: await machine('pod-9', podIPs(9)),
-    'pod-1': machines[0],
+    'pod-1': first!,
+    'pod-3': third!,
+    'pod-4': fourth!,
     outside: await machine('outside', outsideIPs),
     stranger: await machine('stranger', strangerIPs),
     node: ownNode,
   }
-  for (const renderer of renderers()) {
-    for (const [i, family] of families.entries()) {
-      renderer.load(family)
-      for (const { what, from, to, times = 5, expect } of cases(i)) {
-        const patience = expect === dropped ? { patienceMs: 600 } : {}
-        const answers = await clients[from].connect({ ...to, ...patience }, times)
-        check(`${renderer.name} ${family} ${what}`, expect(answers) ? undefined : [...new Set(answers)].join(', '))
-      }
-      check(`${renderer.name} ${family} affinity ends`, await outlastsAffinity(clients.pod, serviceAt(6, i)))
-      renderer.unload(family)
+}
+
+/** Else a port that a client uses again would be led where the rules of another round have led it. */
+function forgetSoon(): void {
+  for (const name of ['udp_timeout', 'udp_timeout_stream'])
+    run('sysctl', ['-qw', `net.netfilter.nf_conntrack_${name}=${forgottenMs / 2000}`])
+}
+
+async function checkRound({ name, mode }: Subject, { variant, cases }: Round, clients: Clients, check: Check) {
+  for (const family of [0, 1] as const) {
+    // A firewall of somebody else's, behind all that kube-proxy lets in.
+    const firewall = ['INPUT', '-p', 'tcp', '--dport', `${HEALTH_PORT}`, '-j', 'DROP']
+    run(tools[families[family]], ['-w', '-A', ...firewall])
+    const title = [name, families[family], ...(variant.name === '' ? [] : [`${variant.name}:`])].join(' ')
+    for (const each of cases(family)) {
+      const answers = await answersOf(each, mode, clients)
+      const right = expectationOf(each, mode)(answers)
+      check(`${title} ${each.what}`, right ? undefined : [...new Set(answers)].join(', '))
+    }
+    if (cases === usualCases) {
+      for (const target of briefTargets(family))
+        check(`${title} affinity over ${target.protocol} ends`, await outlastsAffinity(clients.pod, target))
     }
   }
 }
 
-interface Case {
-  readonly what: string
-  readonly from: 'pod' | 'pod-1' | 'outside' | 'stranger' | 'node'
-  readonly to: Target
-  readonly times?: number
-  expect(answers: readonly Answer[]): boolean
+function expectationOf({ expect }: Case, mode: Mode) {
+  return typeof expect === 'function' ? expect : expect[mode]
 }
 
-function serviceAt(number: number, i: number): Target {
-  return { host: i === 0 ? `10.96.0.${number}` : `fd00:96::${number}`, port: 80, protocol: 'TCP' }
-}
-
-const only = (answer: Answer) => (answers: readonly Answer[]) => answers.every(other => other === answer)
-const [refused, dropped] = [only('ECONNREFUSED'), only('timeout')]
-
-function cases(i: number): Case[] {
-  const at = (number: number) => serviceAt(number, i)
-  const dns = { ...at(1), port: 53, protocol: 'UDP' } as const
-  const external = (ips: readonly string[]): Target => ({ host: ips[i]!, port: 80, protocol: 'TCP' })
-  const nodePort = (number: number): Target => ({ host: nodeIPs[i]!, port: 30_000 + number, protocol: 'TCP' })
-  const [node, pod, outside] = [nodeIPs[i]!, podIPs(9)[i]!, outsideIPs[i]!]
-  const by = (source: string, ...names: number[]) => {
-    const allowed = names.map(name => `pod-${name} ${source}`)
-    return (answers: readonly Answer[]) => answers.every(answer => allowed.includes(answer))
+async function answersOf(each: Case, mode: Mode, clients: Clients): Promise<Answer[]> {
+  const { from, to } = each
+  const targets = [to].flat()
+  const { silence, slow } = expectationOf(each, mode)
+  const { times = slow ? 2 : 5 } = each
+  const answers: Answer[] = []
+  for (const target of targets) {
+    const asked = silence ? { ...target, patienceMs: silenceMs } : target
+    answers.push(...(await clients[from].connect(asked, targets.length > 1 ? 1 : times)))
   }
-  return [
-    {
-      what: 'spread',
-      from: 'pod',
-      to: at(1),
-      times: 300,
-      expect: answers => by(pod, 1, 2, 3)(answers) && isUniform(answers),
-    },
-    {
-      what: 'spread over UDP',
-      from: 'pod',
-      to: dns,
-      times: 300,
-      expect: answers => by(pod, 1, 2, 3)(answers) && isUniform(answers),
-    },
-    { what: 'cluster address from outside', from: 'outside', to: at(1), expect: by(node, 1, 2, 3) },
-    { what: 'cluster address from the node', from: 'node', to: at(1), expect: by(node, 1, 2, 3) },
-    { what: 'hairpin', from: 'pod-1', to: at(2), expect: by(node, 1) },
-    { what: 'node port', from: 'outside', to: nodePort(1), expect: by(node, 1, 2, 3) },
-    { what: 'node port from the node', from: 'node', to: nodePort(1), expect: by(node, 1, 2, 3) },
-    { what: 'external address', from: 'outside', to: external(externalIPs), expect: by(node, 1, 2, 3) },
-    { what: 'Local keeps the source', from: 'outside', to: nodePort(3), expect: by(outside, 1) },
-    { what: 'Local from a pod', from: 'pod', to: nodePort(3), times: 30, expect: by(pod, 1, 3) },
-    { what: 'Local from the node', from: 'node', to: nodePort(3), times: 30, expect: by(node, 1, 3) },
-    { what: 'Local without endpoints here', from: 'outside', to: nodePort(4), times: 2, expect: dropped },
-    { what: 'the same from a pod', from: 'pod', to: nodePort(4), expect: by(pod, 3) },
-    { what: 'the same from the node', from: 'node', to: nodePort(4), expect: by(node, 3) },
-    { what: 'in a source range', from: 'outside', to: external(balancedIPs), expect: by(node, 1, 2) },
-    { what: 'in no source range', from: 'stranger', to: external(balancedIPs), times: 2, expect: dropped },
-    { what: 'source ranges are not for node ports', from: 'stranger', to: nodePort(5), expect: by(node, 1, 2) },
-    {
-      what: 'affinity',
-      from: 'pod',
-      to: at(6),
-      times: 30,
-      expect: answers => new Set(answers).size === 1 && by(pod, 1, 2, 3)(answers),
-    },
-    { what: 'no endpoints', from: 'pod', to: at(7), times: 3, expect: refused },
-    {
-      what: 'no endpoints, from outside',
-      from: 'outside',
-      to: external(['192.0.2.7', 'fd00:e::7']),
-      times: 3,
-      expect: refused,
-    },
-    { what: 'no endpoints, from the node', from: 'node', to: at(7), times: 3, expect: refused },
-    { what: 'no endpoints, node port', from: 'outside', to: nodePort(7), times: 3, expect: refused },
-    { what: 'internal Local', from: 'pod', to: at(8), expect: by(pod, 1) },
-    { what: 'internal Local without endpoints here', from: 'pod', to: at(9), times: 2, expect: dropped },
-  ]
+  return answers
 }
 
-/** Pearson's chi-square of three equal shares stays below what one run in ten thousand passes. */
-function isUniform(answers: readonly Answer[]): boolean {
-  const counts = [...Map.groupBy(answers, answer => answer).values()].map(({ length }) => length)
-  const expected = answers.length / 3
-  return counts.length === 3 && counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0) < 18.4
-}
-
-/** Each time that the time-out of one second has passed the client may get another pod: in twenty rounds it does. */
+/** Each time that affinity has ended the client may get another pod: in twenty rounds it does. */
 async function outlastsAffinity(client: Client, target: Target): Promise<string | undefined> {
   const [first] = await client.connect(target, 1)
   for (let round = 0; round < 20; round++) {
-    await sleep(2100)
+    await sleep(briefSeconds * 2100)
     const [next] = await client.connect(target, 1)
     if (next !== first) return undefined
   }
   return `${first} to the end`
+}
+
+function ours(mode: Mode, routes: Pick<Routes, 'destinations'>): Subject {
+  const node = { name: nodes.own, zone: zones.own, internalIPs: nodeIPs }
+  return {
+    name: mode,
+    mode,
+    async load(variant) {
+      for (const family of families) {
+        const options = { family, node, ...variant }
+        if (mode === 'iptables') run(`${tools[family]}-restore`, ['-w', '--noflush'], renderIptables(routes, options))
+        else run('nft', ['-f', '-'], renderNftables(routes, options))
+      }
+      return healthServer()
+    },
+  }
+}
+
+/** What kube-proxy itself would do, and rules do not. */
+async function healthServer(): Promise<AsyncDisposable> {
+  const server = createServer(socket => {
+    socket.on('error', () => socket.destroy())
+    socket.resume().end('HTTP/1.0 200 OK\r\n\r\n')
+  })
+  server.listen(HEALTH_PORT, '::')
+  await once(server, 'listening')
+  return {
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function theirs(mode: Mode, { folder, ...where }: Peer): Subject {
+  return {
+    name: `kube-proxy ${mode}`,
+    mode,
+    async load(variant) {
+      const log = join(folder, `kube-proxy-${mode}.log`)
+      const proxy = startKubeProxy({ ...where, mode, variant, log })
+      await proxy.until(synced, kubeProxyMs)
+      return proxy
+    },
+  }
 }

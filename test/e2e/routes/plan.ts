@@ -1,4 +1,9 @@
 /** Services and their endpoints in a few words, and the objects of the API that they stand for. */
+import type { ClusterObject, Kind } from '../../../src/cluster/objects.ts'
+import { describe, trim } from '../../../src/cluster/trim.ts'
+import { PortolanError } from '../../../src/errors.ts'
+import { RouteTable } from '../../../src/routes/table.ts'
+import { cluster } from '../../helpers/cluster.ts'
 import type { ApiObject } from '../api-client.ts'
 
 export const nodes = { own: 'lab-node', other: 'other-node' } as const
@@ -6,6 +11,11 @@ export const zones = { own: 'zone-a', other: 'zone-b' } as const
 /** The addresses of the node that kube-proxy runs on. */
 export const nodeIPs = ['192.168.77.10', 'fd00:77::10'] as const
 export const podRanges = ['10.244.0.0/16', 'fd00:244::/48'] as const
+
+/** The addresses of a pod, by its number. */
+export function podIPs(pod: number): readonly [v4: string, v6: string] {
+  return [`10.244.${1 + (pod >> 8)}.${pod & 255}`, `fd00:244::${pod.toString(16)}`]
+}
 
 export interface PortPlan {
   readonly name?: string
@@ -38,8 +48,10 @@ export interface ServicePlan {
   readonly labels?: Readonly<Record<string, string>>
   /** The endpoints of each slice, of which there is one for each family. */
   readonly slices?: readonly (readonly EndpointPlan[])[]
-  /** The port of the pods in each slice; each of the service's ports is so much above it as it is above its first. */
-  readonly targets?: readonly number[]
+  /** The port of the pods in each slice; each of the service's ports is so much above it as it is above its first. None: a port is unknown. */
+  readonly targets?: readonly (number | undefined)[]
+  /** The `spec` of a service without addresses: a headless one, or an ExternalName. */
+  readonly bare?: Readonly<Record<string, unknown>>
 }
 
 const namespace = 'routes'
@@ -57,7 +69,9 @@ export function serviceObject({
   spec,
   ingress,
   labels,
+  bare,
 }: ServicePlan): ApiObject {
+  if (bare !== undefined) return { ...barelyService(name, bare), spec: { ports, ...bare } }
   const clusterIPs = families.map(family =>
     family === 4 ? `10.96.${number >> 8}.${number & 255}` : `fd00:96::${number.toString(16)}`,
   )
@@ -76,6 +90,16 @@ export function serviceObject({
   }
 }
 
+/** The node that rules are for; `zone` and `addresses` are its usual ones unless given. */
+export function ownNodeObject(zone: string = zones.own, addresses: readonly string[] = nodeIPs): ApiObject {
+  const metadata = { name: nodes.own, labels: { 'topology.kubernetes.io/zone': zone } }
+  return {
+    kind: 'Node',
+    metadata,
+    status: { addresses: addresses.map(address => ({ type: 'InternalIP', address })) },
+  }
+}
+
 /** An ExternalName or a headless service, which has no addresses. */
 export function barelyService(name: string, spec: Readonly<Record<string, unknown>>): ApiObject {
   return { kind: 'Service', metadata: { namespace, name }, spec: { ports: http, ...spec } }
@@ -89,12 +113,16 @@ export function sliceObjects(plan: ServicePlan): ApiObject[] {
 function sliceObject(plan: ServicePlan, family: 4 | 6, i: number, endpoints: readonly EndpointPlan[]): ApiObject {
   const { name, ports = http, labels, targets = [] } = plan
   const first = ports[0]?.port ?? 0
-  const target = targets[i] ?? 8080
+  const target = targets.length > 0 ? targets[i] : 8080
   return {
     kind: 'EndpointSlice',
     metadata: { namespace, name: `${name}-${family}-${i}`, labels: { ...labels, 'kubernetes.io/service-name': name } },
     addressType: `IPv${family}`,
-    ports: ports.map(({ name = '', port, protocol = 'TCP' }) => ({ name, protocol, port: target + port - first })),
+    ports: ports.map(({ name = '', port, protocol = 'TCP' }) => ({
+      name,
+      protocol,
+      ...(target !== undefined && { port: target + port - first }),
+    })),
     endpoints: endpoints.map(endpoint => endpointObject(endpoint, family)),
   }
 }
@@ -105,11 +133,24 @@ function endpointObject(
 ): unknown {
   const named = (names: readonly string[]) => names.map(name => ({ name }))
   return {
-    addresses: [family === 4 ? `10.244.1.${pod}` : `fd00:244::${pod.toString(16)}`],
+    addresses: [podIPs(pod)[family === 4 ? 0 : 1]],
     conditions: { ready, serving, terminating },
     ...(on && { nodeName: nodes[on], zone: zones[on] }),
     ...((forZones || forNodes) && {
       hints: { ...(forZones && { forZones: named(forZones) }), ...(forNodes && { forNodes: named(forNodes) }) },
     }),
   }
+}
+
+/** The routes that services and slices make, without an API server in between. */
+export function routesOf(objects: readonly ApiObject[]): RouteTable {
+  const table = new RouteTable()
+  cluster(...objects.map(trimmed)).follow(table)
+  return table
+}
+
+function trimmed(json: ApiObject): ClusterObject {
+  const { object, problem } = trim(json.kind as Kind, json)
+  if (problem) throw new PortolanError('PORTOLAN_E2E_OBJECT', describe(problem))
+  return object
 }

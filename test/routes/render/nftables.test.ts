@@ -55,8 +55,8 @@ t.test('each kind of address', async t => {
   t.match(text, 'chain external-2 { meta mark set meta mark | 0x4000 goto balance-2 }')
   t.match(
     text,
-    'set hairpins { type ipv4_addr . ipv4_addr elements = { 10.244.0.1 . 10.244.0.1 }',
-    'of the pods on the node',
+    'set hairpins { type ipv4_addr . ipv4_addr elements = { 10.244.0.1 . 10.244.0.1, 10.244.0.2 . 10.244.0.2 }',
+    'of the pods of all nodes, as with kube-proxy',
   )
   t.match(rules({ ip: 'fd00:96::1' }, { family: 'IPv6' }), 'fd00:96::1 . tcp . 80 : goto refuse')
 })
@@ -91,6 +91,13 @@ t.test('affinity', async t => {
     text,
     /chain cluster-\w{16} { ip saddr @clients-\w+ goto cluster-\w+-0 ip saddr @clients-\w+ goto cluster-\w+-1 numgen random mod 2 vmap/,
   )
+})
+
+t.test('a client keeps its endpoint whatever address it comes to', async t => {
+  const text = rules({ type: 'NodePort', internalTrafficPolicy: 'Local', affinitySeconds: 60 })
+  const clients = (chain: string) => new RegExp(`chain ${chain}-\\w{16}-0 { update @(clients-\\w+)`).exec(text)?.[1]
+  t.ok(clients('local'))
+  t.equal(clients('local'), clients('cluster'))
 })
 
 t.test('source ranges may overlap', async t => {

@@ -1,18 +1,13 @@
 /**
- * Loads rules from the standard input into this network namespace, which has none, and prints what iptables-save says of them. A
- * program of its own, since it needs the nfacct objects that kube-proxy's rules count in, and the kernel takes those through netlink only.
+ * Holds a network namespace for as long as its standard input is open, with the nfacct objects that kube-proxy's rules count in. A program
+ * of its own, since the kernel takes those through netlink only. Says `ready` when they are there.
  */
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import koffi from 'koffi'
 import { counters } from '../../../src/routes/render/iptables-frame.ts'
 
-const [tool] = process.argv.slice(2)
 for (const name of Object.values(counters)) createCounter(name)
-const input = readFileSync(0)
-const restored = spawnSync(`${tool}-restore`, ['--noflush'], { input, stdio: ['pipe', 'inherit', 'inherit'] })
-if (restored.status !== 0) process.exit(1)
-process.exit(spawnSync(`${tool}-save`, [], { stdio: ['ignore', 'inherit', 'ignore'] }).status ?? 1)
+process.stdout.write('ready\n')
+process.stdin.resume()
 
 /** Creates a netfilter accounting object. Throws where the kernel refuses. */
 function createCounter(name: string): void {
