@@ -1,6 +1,4 @@
 /** `portolan doctor`: looks at everything between a pod and a name in the order of runbooks, and tells the first cause of what is wrong. */
-import { diagnose } from '../client/doctor/diagnosis.ts'
-import { diagnosisText } from '../client/doctor/text.ts'
 import type { Command } from './command.ts'
 import { Exit } from './command.ts'
 import { show } from './routes-output.ts'
@@ -40,8 +38,10 @@ export const doctor: Command = {
 -manifests, it says what it skipped. The rules of a node can be read by root alone.
 The exit code is 0 where no fault was found, 1 where one was, and 2 for a command line that makes no sense.`,
   async run(given, shell) {
-    // It brings the whole server along, which other commands need not wait for.
+    // They bring the whole server along, which other commands need not wait for.
     const { worldOf } = await import('./doctor-world.ts')
+    const { diagnose } = await import('../client/doctor/diagnosis.ts')
+    const { diagnosisText } = await import('../client/doctor/text.ts')
     const diagnosis = await diagnose(await worldOf(given, shell))
     show(given, shell, diagnosis, () => diagnosisText(diagnosis))
     return diagnosis.healthy ? Exit.done : Exit.failed
