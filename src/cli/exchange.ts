@@ -9,14 +9,19 @@ export interface NameServer {
   readonly port: number
 }
 
-/** Over UDP, twice this long in all. */
-const TIMEOUT_MS = 3_000
+/** How long is waited for a reply. */
+const PATIENCE_MS = 3_000
 
 /**
- * Sends `query` over UDP, a second time if nothing comes, and resolves to the reply with its id. Rejects with
- * PORTOLAN_QUERY_TIMEOUT or PORTOLAN_QUERY_UNREACHABLE.
+ * Sends `query` over UDP, a second time if nothing comes for `patienceMs`, and resolves to the reply with its id. Rejects with
+ * PORTOLAN_QUERY_TIMEOUT after twice that time, or with PORTOLAN_QUERY_UNREACHABLE.
  */
-export async function askOverUdp(query: Buffer, server: NameServer, clock: Clock): Promise<Buffer> {
+export async function askOverUdp(
+  query: Buffer,
+  server: NameServer,
+  clock: Clock,
+  patienceMs = PATIENCE_MS,
+): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const socket = udpQuerySocket(server.host, server.port, {
     message(reply) {
@@ -26,8 +31,8 @@ export async function askOverUdp(query: Buffer, server: NameServer, clock: Clock
   })
   socket.send(query)
   const timers = [
-    clock.after(TIMEOUT_MS, () => socket.send(query)),
-    clock.after(2 * TIMEOUT_MS, () => reject(timeout(server, 'udp', 2 * TIMEOUT_MS))),
+    clock.after(patienceMs, () => socket.send(query)),
+    clock.after(2 * patienceMs, () => reject(timeout(server, 'udp', 2 * patienceMs))),
   ]
   return promise.finally(() => {
     for (const timer of timers) timer.cancel()
@@ -36,14 +41,19 @@ export async function askOverUdp(query: Buffer, server: NameServer, clock: Clock
 }
 
 /** The same over TCP, once. */
-export async function askOverTcp(query: Buffer, server: NameServer, clock: Clock): Promise<Buffer> {
+export async function askOverTcp(
+  query: Buffer,
+  server: NameServer,
+  clock: Clock,
+  patienceMs = PATIENCE_MS,
+): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const socket = tcpQuerySocket(server.host, server.port, {
     message: resolve,
     lost: (_, error) => reject(unreachable(server, 'tcp', error)),
   })
   socket.send(query)
-  const timer = clock.after(TIMEOUT_MS, () => reject(timeout(server, 'tcp', TIMEOUT_MS)))
+  const timer = clock.after(patienceMs, () => reject(timeout(server, 'tcp', patienceMs)))
   return promise.finally(() => {
     timer.cancel()
     socket.close()

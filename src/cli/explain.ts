@@ -59,8 +59,10 @@ policies deny, and 1 for anything else, such as a name that only another server 
     if (given.has('server')) return tell(await askedOf(given, said), given, shell)
     const { state, lacking } = await readState(given, shell, { kinds, optional, detail: true })
     // It brings the whole server along, which those who ask a running one need not wait for.
-    const { offlineServer } = await import('./offline-server.ts')
-    await using server = await offlineServer(given.text('conf'), state, shell)
+    const { kubeadmCorefile, offlineServer, readCorefile } = await import('./offline-server.ts')
+    const conf = given.text('conf')
+    const corefile = conf === undefined ? kubeadmCorefile() : readCorefile(conf)
+    await using server = await offlineServer(corefile, state, shell)
     return tell(
       await question.answer({ view: state, names: server.names, lacking, random: shell.random }),
       given,
@@ -95,7 +97,7 @@ async function showEnvironment(given: Arguments, shell: Shell): Promise<number> 
 }
 
 /** A file goes to whoever answers as its content. */
-function saidBy(given: Arguments): Said {
+export function saidBy(given: Arguments): Said {
   const file = given.text('resolv-conf')
   const content = file === undefined ? undefined : contentOf(file)
   return {

@@ -13,10 +13,17 @@ import { Instance } from '../server/instance.ts'
 import { ResourcePool } from '../server/resources.ts'
 import type { Shell } from './shell.ts'
 
-/** What kubeadm gives a cluster, as far as it answers. */
-const KUBEADM = `.:53 {
+/** The text of a Corefile, and what it is called in messages. */
+export interface CorefileText {
+  readonly file: string
+  readonly text: string
+}
+
+/** What kubeadm gives a cluster with this zone, as far as it answers. */
+export function kubeadmCorefile(zone = 'cluster.local'): CorefileText {
+  const text = `.:53 {
     errors
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
+    kubernetes ${zone} in-addr.arpa ip6.arpa {
         pods insecure
         fallthrough in-addr.arpa ip6.arpa
         ttl 30
@@ -25,6 +32,8 @@ const KUBEADM = `.:53 {
     loadbalance
 }
 `
+  return { file: 'Corefile', text }
+}
 
 /** Plugins that listen, write or count, and have no part in answers. What they say in the Corefile is still checked. */
 const silenced = new Set(['debug', 'errors', 'health', 'log', 'loop', 'prometheus', 'ready', 'reload', 'routes'])
@@ -33,15 +42,19 @@ export interface OfflineServer extends AsyncDisposable {
   readonly names: Names
 }
 
-/** Without a file it is what kubeadm has. Throws a positioned PortolanError for a mistake in it. */
-export async function offlineServer(file: string | undefined, view: ClusterView, shell: Shell): Promise<OfflineServer> {
+/** Throws a positioned PortolanError for a mistake in the Corefile. */
+export async function offlineServer(
+  { file, text }: CorefileText,
+  view: ClusterView,
+  shell: Shell,
+): Promise<OfflineServer> {
   const { clock, random, env } = shell
   const resources = new ResourcePool().generation()
   const http = httpHub()
   const failed = Promise.withResolvers<never>()
   const instance = Instance.load(
-    textOf(file),
-    { file: file ?? 'Corefile', env, port: 53 },
+    text,
+    { file, env, port: 53 },
     {
       plugins: shell.plugins.map(quiet),
       clock,
@@ -69,10 +82,10 @@ export async function offlineServer(file: string | undefined, view: ClusterView,
   return { names, [Symbol.asyncDispose]: stop }
 }
 
-function textOf(file: string | undefined): string {
-  if (file === undefined) return KUBEADM
+/** Throws PORTOLAN_COREFILE_READ. */
+export function readCorefile(file: string): CorefileText {
   try {
-    return readFileSync(file, 'utf8')
+    return { file, text: readFileSync(file, 'utf8') }
   } catch (cause) {
     throw new PortolanError('PORTOLAN_COREFILE_READ', `cannot read ${file}: ${messageOf(cause)}`, { cause })
   }

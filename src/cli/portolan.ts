@@ -4,6 +4,7 @@ import { PortolanError } from '../errors.ts'
 import { type Arguments, readArguments, usageError } from './arguments.ts'
 import { check } from './check.ts'
 import { type Command, Exit, helpText, table } from './command.ts'
+import { doctor } from './doctor.ts'
 import { explain } from './explain.ts'
 import { plugins } from './plugins.ts'
 import { query } from './query.ts'
@@ -13,7 +14,7 @@ import type { Shell } from './shell.ts'
 import { top } from './top.ts'
 import { version } from './version.ts'
 
-const commands: readonly Command[] = [serve, check, query, explain, routes, top, plugins, version]
+const commands: readonly Command[] = [serve, check, query, explain, doctor, routes, top, plugins, version]
 
 const HELP = new Set(['-h', '-help', '--help'])
 

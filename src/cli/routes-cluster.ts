@@ -9,6 +9,7 @@ import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import type { KnownCluster } from '../routes/facts/cluster.ts'
 import { RouteTable } from '../routes/table.ts'
+import type { Access } from '../sources/apiserver/index.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import type { Shell } from './shell.ts'
 
@@ -83,7 +84,7 @@ async function sourceOf(
     const { manifestsSource } = await import('../sources/manifests/index.ts')
     return manifestsSource({ path, watch: 'never', kinds, detail })
   }
-  const access = { from: 'kubeconfig', file: kubeconfigOf(given, shell), context: given.text('context') } as const
+  const access = accessOf(given, shell)
   const { apiserverSource } = await import('../sources/apiserver/index.ts')
   return apiserverSource({
     access,
@@ -100,6 +101,11 @@ async function sourceOf(
       if (problem !== undefined) fail(problem)
     },
   })
+}
+
+/** How the cluster of the options is reached. */
+export function accessOf(given: Arguments, shell: Shell): Access {
+  return { from: 'kubeconfig', file: kubeconfigOf(given, shell), context: given.text('context') }
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */

@@ -1,7 +1,7 @@
 /** A pod by its name, and the DNS server that its kubelet was told of: what a pod's side of a cluster begins with. */
 import { isIP } from 'node:net'
 import type { ClusterView } from '../cluster/contract.ts'
-import { keyOf, type Pod } from '../cluster/objects.ts'
+import { keyOf, type Pod, type Service } from '../cluster/objects.ts'
 import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'
 
@@ -35,11 +35,16 @@ const usualNames = ['kube-system/kube-dns', 'kube-system/coredns', 'kube-system/
  */
 export function clusterDns(view: ClusterView, given: string | undefined): readonly string[] {
   if (given !== undefined) return given.split(',').map(text => addressOf(text.trim()))
+  return dnsService(view)?.clusterIPs.slice(0, 1) ?? []
+}
+
+/** The service that the DNS server of a cluster is behind, by its usual names and its label; rather one that has an address. */
+export function dnsService(view: ClusterView): Service | undefined {
   const labelled = [...view.list('Service')].filter(
     ({ namespace, labels }) => namespace === 'kube-system' && labels['k8s-app'] === 'kube-dns',
   )
   const services = [...usualNames.flatMap(key => view.service(key) ?? []), ...labelled]
-  return services.find(({ clusterIPs }) => clusterIPs.length > 0)?.clusterIPs.slice(0, 1) ?? []
+  return services.find(({ clusterIPs }) => clusterIPs.length > 0) ?? services[0]
 }
 
 function addressOf(text: string): string {

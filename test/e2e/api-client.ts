@@ -9,9 +9,11 @@ const groups = {
   Service: 'api/v1',
   Pod: 'api/v1',
   ConfigMap: 'api/v1',
+  Endpoints: 'api/v1',
   Secret: 'api/v1',
   ServiceAccount: 'api/v1',
   IPAddress: 'apis/networking.k8s.io/v1',
+  NetworkPolicy: 'apis/networking.k8s.io/v1',
   EndpointSlice: 'apis/discovery.k8s.io/v1',
   Deployment: 'apis/apps/v1',
   PodDisruptionBudget: 'apis/policy/v1',
@@ -189,8 +191,13 @@ function agentFor(ca: string): Agent {
 
 function collectionPath({ kind, metadata }: ApiObject): string {
   const within = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`
-  const plural = `${kind.toLowerCase()}${kind.endsWith('s') ? 'es' : 's'}`
-  return `/${groups[kind]}${within}/${plural}`
+  return `/${groups[kind]}${within}/${pluralOf(kind.toLowerCase())}`
+}
+
+function pluralOf(kind: string): string {
+  if (kind.endsWith('y')) return `${kind.slice(0, -1)}ies`
+  if (kind.endsWith('ts')) return kind
+  return `${kind}${kind.endsWith('s') ? 'es' : 's'}`
 }
 
 function objectPath(object: ApiObject): string {

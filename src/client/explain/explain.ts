@@ -6,6 +6,7 @@ import { isIP } from 'node:net'
 import type { Random } from '../../observe/clock.ts'
 import { type IngressRequest, ingressRoutes } from '../ingress/route.ts'
 import type { PodResolvConf } from '../pod-resolv-conf.ts'
+import { isPublicEnd } from '../public-ends.ts'
 import type { Libc, ResolverConfig } from '../resolver-config.ts'
 import { type DestinationFacts, type Door, destinations, type Outcome, type Standpoint } from './destination.ts'
 import { type IngressFacts, ingressFacts } from './ingress-facts.ts'
@@ -108,14 +109,11 @@ function best(destinations: readonly DestinationFacts[]): Judgement {
   return { verdict: outcome === 'outside' ? 'unknown' : outcome, why }
 }
 
-/** Ends of public names that somebody may have a namespace of. */
-const publicEnds = /^(com|net|org|edu|gov|info|biz|dev|app|cloud|io|ai|[a-z]{2})$/
-
 function notesOf({ names, config }: Asker, name: string, { steps, outcome }: Walked): string[] {
   const notes: string[] = []
   const last = steps.at(-1)
   const end = name.split('.').at(-1)!.toLowerCase()
-  if (outcome === 'found' && last?.search !== undefined && name.includes('.') && publicEnds.test(end))
+  if (outcome === 'found' && last?.search !== undefined && name.includes('.') && isPublicEnd(end))
     notes.push(
       `namespace ${end} captures the search: ${name} was found as ${last.name}; with a dot at its end, ${name}., it is asked as it stands`,
     )

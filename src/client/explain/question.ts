@@ -100,7 +100,8 @@ function resolverOf(
   })
 }
 
-function nodeOf(view: ClusterView, { nodeName }: Pod): Pick<Node, 'name' | 'zone' | 'internalIPs'> {
+/** What is known of the node that a pod is on. */
+export function nodeOf(view: ClusterView, { nodeName }: Pod): Pick<Node, 'name' | 'zone' | 'internalIPs'> {
   return view.get('Node', nodeName) ?? { name: nodeName, zone: '', internalIPs: [] }
 }
 

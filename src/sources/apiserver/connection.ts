@@ -10,7 +10,7 @@ import type { Credentials, Identity } from './credentials.ts'
 import { ApiFailure, failureOf, type Reason, refusal, type Verb } from './failure.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { RequestMetrics } from './request-metrics.ts'
-import { type Resource, target } from './resource.ts'
+import { type Collection, target } from './resource.ts'
 
 /** How long the server may keep silent: while connecting, and where an answer is due. */
 const connectMs = 5_000
@@ -27,7 +27,7 @@ const renewing: ReadonlySet<Reason> = new Set(['unauthorized', 'tls', 'unreachab
 const json = 'application/json'
 
 export interface ConnectionOptions {
-  readonly resource: Resource
+  readonly resource: Collection
   readonly credentials: Credentials
   readonly limits: RequestLimits
   readonly metrics: RequestMetrics
@@ -35,7 +35,7 @@ export interface ConnectionOptions {
 }
 
 export class Connection {
-  readonly #resource: Resource
+  readonly #resource: Collection
   readonly #credentials: Credentials
   readonly #limits: RequestLimits
   readonly #metrics: RequestMetrics

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { messageOf, PortolanError } from '../../errors.ts'
-import type { Resource } from './resource.ts'
+import type { Collection } from './resource.ts'
 
 /**
  * `unreachable` no connection · `tls` no trust · `credentials` none to present · `unauthorized` 401 · `forbidden` 403 ·
@@ -61,7 +61,7 @@ export function failureOf(thrown: unknown, origin: string): ApiFailure {
 }
 
 /** The failure that a response other than 200 means. `body` is the beginning of what it said. */
-export function refusal(response: IncomingMessage, body: string, verb: Verb, resource: Resource): ApiFailure {
+export function refusal(response: IncomingMessage, body: string, verb: Verb, resource: Collection): ApiFailure {
   const { statusCode = 0, statusMessage = '', headers } = response
   const said = statusText(body)
   return statusFailure(statusCode, statusMessage, said, verb, resource, retryAfterMs(headers['retry-after']))
@@ -73,7 +73,7 @@ export function statusFailure(
   title: string,
   said: string,
   verb: Verb,
-  resource: Resource,
+  resource: Collection,
   retryAfterMs = 0,
 ): ApiFailure {
   const what = `cannot ${verb} ${resource.plural}: ${`${code || ''} ${title}`.trim()}`

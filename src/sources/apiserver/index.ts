@@ -21,6 +21,7 @@ export type { Access, ClientTls } from './credentials.ts'
 export { badAccess } from './credentials.ts'
 export { ApiFailure, type Reason } from './failure.ts'
 export { type Attempt, type Probe, type ProbeOptions, probe } from './probe.ts'
+export { readOnce } from './read-once.ts'
 export type { ProblemHook } from './reports.ts'
 
 export interface ApiServerOptions extends Selectors, RequestLimitOptions {

@@ -1,8 +1,12 @@
 /** Where the API server keeps each kind, and which of its objects are asked for. */
 import type { Kind } from '../../cluster/objects.ts'
 
-export interface Resource {
+export interface Resource extends Collection {
   readonly kind: Kind
+}
+
+/** Objects of one kind as requests name them. */
+export interface Collection {
   /** As in paths and RBAC rules. */
   readonly plural: string
   /** API group of an RBAC rule; empty for the core group. */
@@ -58,6 +62,9 @@ const fieldSelectors: { readonly [K in Kind]?: string } = { Pod: livePods, Secre
 const json = 'application/json'
 const partialList = `${json};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1`
 
+/** The forms that a list of metadata alone is asked for in. */
+export const metadataList = partialList
+
 /** Servers that do not know the form of metadata alone send the objects in full, which holds the same. */
 const whole: Forms = { list: json, watch: json, versions: `${partialList},${json}` }
 /** Metadata alone or nothing: what is in a secret shall not even come here. */
@@ -84,7 +91,7 @@ export function resourceOf(kind: Kind, { labels = '', namespaceLabels = '' }: Se
 }
 
 /** The path and query of a request for this resource; empty parameters are left out. */
-export function target({ path, labelSelector, fieldSelector }: Resource, parameters: Record<string, string>): string {
+export function target({ path, labelSelector, fieldSelector }: Collection, parameters: Record<string, string>): string {
   const query = Object.entries({ labelSelector, fieldSelector, ...parameters }).filter(([, value]) => value !== '')
   return query.length === 0 ? path : `${path}?${new URLSearchParams(query)}`
 }

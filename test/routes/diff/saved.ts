@@ -20,7 +20,7 @@ function read(name: string): string {
   return readFileSync(new URL(name, folder), 'utf8')
 }
 
-const state = new ClusterState({ kinds: ['Service', 'EndpointSlice', 'Node'] })
+export const state = new ClusterState({ kinds: ['Service', 'EndpointSlice', 'Node'] })
 await manifestsSource({ path: manifests, watch: 'never' }).follow(state, new AbortController().signal)
 
 export const table = new RouteTable()
