@@ -61,7 +61,8 @@ export const dnsPodsCheck: Check = {
     }
     const nodes = new Set(pods.map(({ nodeName }) => nodeName))
     if (pods.length === 1) findings.push(note('there is one pod: while it is replaced nobody answers'))
-    else if (nodes.size === 1) findings.push(note(`all of them are on node ${pods[0]!.nodeName}: they fail together`))
+    else if (nodes.size === 1 && !nodes.has(''))
+      findings.push(note(`all of them are on node ${pods[0]!.nodeName}: they fail together`))
     return { summary: `${ready} of ${pods.length} ready: ${pods.map(({ name }) => name).join(', ')}`, findings }
   },
 }
