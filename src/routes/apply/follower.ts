@@ -16,12 +16,14 @@ export interface FollowerOptions {
   readonly wanted: () => Wanted
   /** How long after one sync has begun the next may begin. */
   readonly minSyncMs: number
-  /** How often the kernel is compared with what it was given; 0 for never. */
+  /** How often the kernel is compared with what it was given, at most; 0 for never. */
   readonly checkMs: number
 }
 
 const firstPauseMs = 100
 const longestPauseMs = 30_000
+/** How long there is no comparison after one, by how long that took: no change is loaded meanwhile, and in a large cluster it takes seconds. */
+const restPerCheck = 50
 /** How many lines tell what differs; the others are counted. */
 const mostLines = 10
 
@@ -74,7 +76,8 @@ export class Follower {
       const began = clock.monotonic()
       if (began >= checkAt) {
         await this.#check()
-        checkAt = clock.monotonic() + checkMs
+        const now = clock.monotonic()
+        checkAt = now + Math.max(checkMs, restPerCheck * (now - began))
       }
       if (this.#changedAt !== undefined || began >= (this.#applier.nextTry ?? Number.POSITIVE_INFINITY)) {
         const synced = await this.#attempt()

@@ -256,3 +256,42 @@ t.test('where nobody waits for the next change, it ends after some attempts', as
   }
   await ended
 })
+
+t.test('a comparison that takes long is made the more seldom', async t => {
+  const { clock, kernel, wanted, log } = lab('iptables', ...webs)
+  let takesMs = 0
+  const began: number[] = []
+  const check = async () => {
+    began.push(clock.monotonic())
+    clock.advance(takesMs)
+    return []
+  }
+  const slow = new Proxy(kernel, {
+    get: (target, name) => {
+      if (name === 'check') return check
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const follower = new Follower({ kernel: slow, clock, log, wanted, minSyncMs: 100, checkMs: 1000 })
+  const stop = new AbortController()
+  const loaded = Promise.withResolvers<void>()
+  const running = follower.run(stop.signal, async () => loaded.resolve())
+  await loaded.promise
+  const pass = async (seconds: number) => {
+    for (let i = 0; i < 10 * seconds; i++) {
+      await settle()
+      clock.advance(100)
+    }
+    await settle()
+  }
+  await pass(2)
+  t.same(began, [1000, 2000])
+  takesMs = 100
+  await pass(1)
+  takesMs = 0
+  await pass(8)
+  t.same(began.slice(2), [3000, 8100, 9100, 10_100, 11_100], 'after five seconds of rest')
+  stop.abort()
+  await running
+})
