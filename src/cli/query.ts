@@ -1,7 +1,7 @@
 /** `portolan query`: asks a name server one question and shows the reply as dig does. */
 import { randomInt } from 'node:crypto'
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from 'dns-packet'
-import { libcs } from '../client/resolver-config.ts'
+import { libcs } from '../client/resolver/resolver-config.ts'
 import { parseHostPort } from '../corefile/addresses.ts'
 import { hint } from '../corefile/nearest.ts'
 import { PortolanError } from '../errors.ts'

@@ -1,6 +1,6 @@
 /**
  * resolv.conf(5), read as CoreDNS and the kubelet read it: word by word, indented lines too, without limits. What a C library makes of such
- * a file is another matter (`client/resolver-config.ts`).
+ * a file is another matter (`client/resolver/resolver-config.ts`).
  */
 
 /** One line that says something. */

@@ -3,14 +3,11 @@
  * it works, or where it ends. Everything is worked out; nothing is sent.
  */
 import { isIP } from 'node:net'
-import type { Random } from '../../observe/clock.ts'
 import { type IngressRequest, ingressRoutes } from '../ingress/route.ts'
-import type { PodResolvConf } from '../pod-resolv-conf.ts'
 import { isPublicEnd } from '../public-ends.ts'
-import type { Libc, ResolverConfig } from '../resolver-config.ts'
-import { type DestinationFacts, type Door, destinations, type Outcome, type Standpoint } from './destination.ts'
+import type { Asker, Judgement } from './asker.ts'
+import { type DestinationFacts, type Door, destinations, type Outcome } from './destination.ts'
 import { type IngressFacts, ingressFacts } from './ingress-facts.ts'
-import type { Names } from './names.ts'
 import { lackOf, meantFor } from './unresolved.ts'
 import { type Walked, walkedBy } from './walked.ts'
 
@@ -22,33 +19,7 @@ export interface Question {
   readonly request: IngressRequest | undefined
 }
 
-export interface Asker extends Standpoint {
-  readonly names: Names
-  /** The pod's resolv.conf, and why it is so. */
-  readonly resolver: PodResolvConf
-  /** What its C library reads there. */
-  readonly config: ResolverConfig
-  readonly libc: Libc
-  /** The addresses of the cluster's DNS server. */
-  readonly clusterDns: readonly string[]
-  /** Whether Secrets are known. */
-  readonly secrets: boolean
-  readonly random: Random
-}
-
-/** Exit codes of the command. */
-export const exits = {
-  reachable: 0,
-  unknown: 1,
-  'not resolvable': 2,
-  'no endpoint': 3,
-  denied: 4,
-} as const
-
-export interface Explanation {
-  readonly verdict: keyof typeof exits
-  /** The reason, a sentence without its full stop. */
-  readonly why: string
+export interface Explanation extends Judgement {
   /** How the cluster's DNS server is reached; one for each of its addresses that the pod asks. */
   readonly dns: readonly DestinationFacts[]
   readonly walk: Walked
@@ -80,7 +51,6 @@ export async function explain(asker: Asker, { name, door, request }: Question): 
 }
 
 type Facts = Pick<Explanation, 'dns' | 'walk' | 'destinations' | 'ingress'>
-type Judgement = Pick<Explanation, 'verdict' | 'why'>
 
 function verdictOf(asker: Asker, name: string, facts: Facts, servers: readonly string[]): Judgement {
   const { dns, walk, destinations, ingress } = facts

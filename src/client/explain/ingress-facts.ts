@@ -1,13 +1,13 @@
 /** What becomes of a request to a host of an Ingress: the rule that counts, and whether its service has somebody to answer it. */
 import { hostPort } from '../../corefile/addresses.ts'
 import type { IngressAnswer, IngressRoute } from '../ingress/route.ts'
+import type { Judgement } from './asker.ts'
 import type { Standpoint } from './destination.ts'
-import type { Explanation } from './explain.ts'
 import { endpointLack } from './usable-endpoints.ts'
 
 export interface IngressFacts {
   readonly routes: readonly IngressRouteFacts[]
-  readonly judgement: Pick<Explanation, 'verdict' | 'why'>
+  readonly judgement: Judgement
 }
 
 export interface IngressRouteFacts extends Pick<IngressRoute, 'ingress' | 'decides' | 'findings' | 'why' | 'backend'> {

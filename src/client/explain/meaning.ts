@@ -7,7 +7,7 @@ import type { ClusterView } from '../../cluster/contract.ts'
 import { type ClusterObject, keyOf, type Service } from '../../cluster/objects.ts'
 import { hint } from '../../corefile/nearest.ts'
 import { familyOf } from '../../wire/address.ts'
-import type { AddressType } from '../walk.ts'
+import type { AddressType } from '../resolver/walk.ts'
 import { endpointLack } from './usable-endpoints.ts'
 
 export interface Meaning {

@@ -6,7 +6,7 @@ import { makeQuery, type Query } from '../../wire/query.ts'
 import { decode, type Record } from '../../wire/record.ts'
 import { Bit, Rcode, rcodeName, Type, typeName } from '../../wire/types.ts'
 import { zonesOfNames } from '../../zone/address.ts'
-import type { AddressType, Reply } from '../walk.ts'
+import type { AddressType, Reply } from '../resolver/walk.ts'
 
 export interface Names {
   /** The zones of the cluster without their last dot, such as `cluster.local`. */

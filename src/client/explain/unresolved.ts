@@ -1,7 +1,7 @@
 /** Why a name has no address: what the name that was meant lacks, or why it was never asked for. */
 import type { ClusterView } from '../../cluster/contract.ts'
 import { hint } from '../../corefile/nearest.ts'
-import type { Asker } from './explain.ts'
+import type { Asker } from './asker.ts'
 import { meaningOf } from './meaning.ts'
 import type { StepFacts, Walked } from './walked.ts'
 

@@ -6,9 +6,9 @@ import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { walkOf } from '../../../src/client/rehearsal.ts'
-import { type Libc, resolverConfig } from '../../../src/client/resolver-config.ts'
-import { perform } from '../../../src/client/stub-resolver.ts'
+import { walkOf } from '../../../src/client/resolver/rehearsal.ts'
+import { type Libc, resolverConfig } from '../../../src/client/resolver/resolver-config.ts'
+import { perform } from '../../../src/client/resolver/stub-resolver.ts'
 import { systemClock } from '../../../src/observe/clock.ts'
 
 /** Something that looks names up as a library does. */

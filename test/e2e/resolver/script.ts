@@ -1,6 +1,6 @@
 /** What the servers of a case do, told once: for the real servers, and for the walk that is rehearsed. */
-import type { Reaction } from '../../../src/client/rehearsal.ts'
-import type { Query } from '../../../src/client/walk.ts'
+import type { Reaction } from '../../../src/client/resolver/rehearsal.ts'
+import type { Query } from '../../../src/client/resolver/walk.ts'
 import { Rcode } from '../../../src/wire/types.ts'
 
 /**

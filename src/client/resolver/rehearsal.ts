@@ -1,5 +1,5 @@
 /** Walks that are taken in the head: whoever knows the answers sees what a program would ask, in no time and without a socket. */
-import type { Random } from '../observe/clock.ts'
+import type { Random } from '../../observe/clock.ts'
 import { glibcWalk } from './glibc.ts'
 import { muslWalk } from './musl.ts'
 import type { Libc, ResolverConfig } from './resolver-config.ts'

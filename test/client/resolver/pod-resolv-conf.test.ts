@@ -1,6 +1,6 @@
 import t from 'tap'
-import { type PodSetting, podResolvConf } from '../../src/client/pod-resolv-conf.ts'
-import { type PodDns, USUAL_DNS } from '../../src/cluster/objects.ts'
+import { type PodSetting, podResolvConf } from '../../../src/client/resolver/pod-resolv-conf.ts'
+import { type PodDns, USUAL_DNS } from '../../../src/cluster/objects.ts'
 
 const node =
   'nameserver 192.0.2.1\nnameserver 192.0.2.2\nsearch corp.test. . lab.test\noptions rotate timeout:1\noptions timeout:3\n'

@@ -2,8 +2,8 @@
  * The resolv.conf that the kubelet has written for a pod, and why it is so. Source: pkg/kubelet/network/dns of Kubernetes 1.34. Where
  * the kubelet leaves the order of options to chance, here they stand in the order in which they were given.
  */
-import type { PodDns } from '../cluster/objects.ts'
-import { type ResolvConf, resolvConfLines } from '../net/resolv-conf.ts'
+import type { PodDns } from '../../cluster/objects.ts'
+import { type ResolvConf, resolvConfLines } from '../../net/resolv-conf.ts'
 
 /** What the kubelet knows when it starts a pod. */
 export interface PodSetting {

@@ -1,6 +1,6 @@
 /** Texts that a C library takes for addresses, and so never asks a server for. */
 import { isIPv4, isIPv6 } from 'node:net'
-import { ipv4Bits } from '../wire/address.ts'
+import { ipv4Bits } from '../../wire/address.ts'
 
 const NUMBER = /^(0x[\da-f]+|0[0-7]*|[1-9]\d*)$/i
 

@@ -2,8 +2,8 @@
  * The walk of glibc: resolv/res_query.c, what it makes of the answers to a name and which name comes next. How one name is asked for stands
  * in `glibc-exchange.ts`.
  */
-import type { Random } from '../observe/clock.ts'
-import { Rcode } from '../wire/types.ts'
+import type { Random } from '../../observe/clock.ts'
+import { Rcode } from '../../wire/types.ts'
 import { type Answers, GlibcExchange, type NoAnswers } from './glibc-exchange.ts'
 import { numericHost } from './numeric-host.ts'
 import type { ResolverConfig } from './resolver-config.ts'

@@ -1,8 +1,8 @@
 /** Takes a walk for real: the queries go to the servers, and what comes back is what happens. */
 import { AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED } from 'dns-packet'
-import { type QuerySocket, tcpQuerySocket, udpQuerySocket } from '../net/query-socket.ts'
-import type { Clock, Random } from '../observe/clock.ts'
-import { Bit } from '../wire/types.ts'
+import { type QuerySocket, tcpQuerySocket, udpQuerySocket } from '../../net/query-socket.ts'
+import type { Clock, Random } from '../../observe/clock.ts'
+import { Bit } from '../../wire/types.ts'
 import type { Happening, Query, Reply, Result, Walk } from './walk.ts'
 
 export interface StubOptions {

@@ -2,8 +2,8 @@
  * How glibc asks for one name: resolv/res_send.c. Servers one after another, all of them `attempts` times; A and AAAA at once from one
  * port, until a server answers only one of them; TCP once an answer was cut short.
  */
-import type { Random } from '../observe/clock.ts'
-import { Rcode } from '../wire/types.ts'
+import type { Random } from '../../observe/clock.ts'
+import { Rcode } from '../../wire/types.ts'
 import type { ResolverConfig } from './resolver-config.ts'
 import type { AddressType, Journal, Query, Reply, Stretch } from './walk.ts'
 

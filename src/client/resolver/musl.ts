@@ -2,7 +2,7 @@
  * The walk of musl: src/network/lookup_name.c and res_msend.c. All servers are asked at once, A and AAAA at once. Only NXDOMAIN leads to
  * the next name of the search list: a name without addresses ends the search, and so does a server that fails.
  */
-import { Rcode } from '../wire/types.ts'
+import { Rcode } from '../../wire/types.ts'
 import { numericHost } from './numeric-host.ts'
 import type { ResolverConfig } from './resolver-config.ts'
 import {

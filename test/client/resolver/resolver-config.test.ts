@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Libc, type ResolverConfig, resolverConfig } from '../../src/client/resolver-config.ts'
+import { type Libc, type ResolverConfig, resolverConfig } from '../../../src/client/resolver/resolver-config.ts'
 
 /** What is not as in an empty file. */
 function read(text: string, libc: Libc = 'glibc', hostname = 'pod'): Partial<ResolverConfig> {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { numericHost } from '../../src/client/numeric-host.ts'
+import { numericHost } from '../../../src/client/resolver/numeric-host.ts'
 
 for (const [text, address] of [
   ['192.0.2.9', '192.0.2.9'],

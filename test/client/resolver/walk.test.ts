@@ -1,9 +1,9 @@
 /** The rules of the walks, each alone. That they are those of the real libraries is what `npm run test:resolver` tests. */
 import t from 'tap'
-import { type Reaction, rehearse, walkOf } from '../../src/client/rehearsal.ts'
-import { type Libc, resolverConfig } from '../../src/client/resolver-config.ts'
-import type { AddressType, Query, Reply } from '../../src/client/walk.ts'
-import { Rcode } from '../../src/wire/types.ts'
+import { type Reaction, rehearse, walkOf } from '../../../src/client/resolver/rehearsal.ts'
+import { type Libc, resolverConfig } from '../../../src/client/resolver/resolver-config.ts'
+import type { AddressType, Query, Reply } from '../../../src/client/resolver/walk.ts'
+import { Rcode } from '../../../src/wire/types.ts'
 
 const base: Reply = { rcode: Rcode.NOERROR, truncated: false, answers: 0, addresses: [], lame: false }
 const nodata = base
