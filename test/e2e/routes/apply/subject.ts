@@ -8,10 +8,12 @@ import type { Form } from './expected.ts'
 
 const program = join(import.meta.dirname, '../../../../src/main.ts')
 
-/** Does what the real tool does, unless a file in the folder of the wrappers says otherwise. */
+/** Does what the real tool does, unless a file in the folder of the wrappers says otherwise. Both families may be loaded at one time. */
 const wrapper = (real: string, folder: string) => `#!/bin/sh
 if [ -e ${folder}/fail-one-in ]; then
+  exec 9>${folder}/lock; flock 9
   n=$(cat ${folder}/calls 2>/dev/null || echo 0); n=$((n + 1)); echo $n > ${folder}/calls
+  exec 9>&-
   if [ $((n % $(cat ${folder}/fail-one-in))) -eq 0 ]; then echo "Error: now and then" >&2; exit 1; fi
 fi
 if [ -e ${folder}/refuse ]; then
