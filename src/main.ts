@@ -32,7 +32,7 @@ const code = await portolan(process.argv.slice(2), {
   clock: systemClock,
   random: Math.random,
   plugins,
-  documents: new URL('./plugins', import.meta.url),
+  documents: new URL('./plugins/', import.meta.url),
 })
 // What a pipe has not taken yet would be lost.
 await Promise.all([process.stdout, process.stderr].map(stream => new Promise(taken => stream.write('', taken))))

@@ -4,7 +4,7 @@ import t from 'tap'
 import { run } from '../helpers/shell.ts'
 import { manifests, saved } from '../routes/diff/saved.ts'
 
-const folder = new URL('../fixtures/routes', import.meta.url).pathname
+const folder = new URL('../fixtures/routes/', import.meta.url).pathname
 const flags = ['-manifests', manifests, '-node', 'worker-1', '-cluster-cidr', '10.244.0.0/16,fd00:244::/48']
 
 const diff = (words: string, stdin = '') => run(['routes', 'diff', ...words.split(' '), ...flags], { stdin })

@@ -12,7 +12,7 @@ import type { TestUpstream } from './upstream.ts'
 export const elsewhere: Reply = { answer: bare(0, 0x0400), plugin: 'elsewhere' }
 
 /** Where relative names of files start. */
-export const directory = new URL('../fixtures/tls', import.meta.url).pathname
+export const directory = new URL('../fixtures/tls/', import.meta.url).pathname
 
 export interface Started extends PluginBench {
   ask(name: string, type?: string, asking?: Asking): Promise<Reply>

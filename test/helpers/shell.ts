@@ -37,7 +37,7 @@ export function testShell(options: Partial<Shell> & { readonly stdin?: string } 
     clock: testClock(),
     random: () => 0.5,
     plugins,
-    documents: new URL('../../src/plugins', import.meta.url),
+    documents: new URL('../../src/plugins/', import.meta.url),
     ...options,
   }
   return {

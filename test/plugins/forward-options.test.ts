@@ -4,7 +4,7 @@ import { parseCorefile } from '../../src/corefile/parser.ts'
 import { type ForwardOptions, readForwardOptions } from '../../src/plugins/forward/options.ts'
 import { textFromKey } from '../../src/wire/name.ts'
 
-const tls = fileURLToPath(new URL('../fixtures/tls', import.meta.url))
+const tls = fileURLToPath(new URL('../fixtures/tls/', import.meta.url))
 
 function read(args: string, options = '', directory = tls): ForwardOptions {
   const [block] = parseCorefile(`. {\nforward ${args} {\n${options}\n}\n}`)

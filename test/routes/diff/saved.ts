@@ -5,7 +5,7 @@ import { ServiceNames } from '../../../src/routes/diff/service-names.ts'
 import { RouteTable } from '../../../src/routes/table.ts'
 import { manifestsSource } from '../../../src/sources/manifests/index.ts'
 
-const folder = new URL('../../fixtures/routes', import.meta.url)
+const folder = new URL('../../fixtures/routes/', import.meta.url)
 
 export const manifests = new URL('cluster.yaml', folder).pathname
 
