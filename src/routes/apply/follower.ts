@@ -22,7 +22,8 @@ export interface FollowerOptions {
 
 const firstPauseMs = 100
 const longestPauseMs = 30_000
-/** How long there is no comparison after one, by how long that took: no change is loaded meanwhile, and in a large cluster it takes seconds. */
+/** A comparison that takes longer, as in a large cluster, is followed by so many times its length of rest: no change is loaded meanwhile. */
+const longCheckMs = 1_000
 const restPerCheck = 50
 /** How many lines tell what differs; the others are counted. */
 const mostLines = 10
@@ -77,7 +78,8 @@ export class Follower {
       if (began >= checkAt) {
         await this.#check()
         const now = clock.monotonic()
-        checkAt = now + Math.max(checkMs, restPerCheck * (now - began))
+        const tookMs = now - began
+        checkAt = now + Math.max(checkMs, tookMs > longCheckMs ? restPerCheck * tookMs : 0)
       }
       if (this.#changedAt !== undefined || began >= (this.#applier.nextTry ?? Number.POSITIVE_INFINITY)) {
         const synced = await this.#attempt()

@@ -287,11 +287,14 @@ t.test('a comparison that takes long is made the more seldom', async t => {
   }
   await pass(2)
   t.same(began, [1000, 2000])
-  takesMs = 100
+  takesMs = 1000
+  await pass(1)
+  t.same(began.slice(2), [3000])
+  takesMs = 2000
   await pass(1)
   takesMs = 0
-  await pass(8)
-  t.same(began.slice(2), [3000, 8100, 9100, 10_100, 11_100], 'after five seconds of rest')
+  await pass(102)
+  t.same(began.slice(2, 5), [3000, 5000, 107_000], 'after 100 seconds of rest')
   stop.abort()
   await running
 })

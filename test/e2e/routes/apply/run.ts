@@ -39,7 +39,7 @@ const usage = `usage: npm run test:apply -- [options]
 
 const programs = ['etcd', 'apiserver'] as const
 /** How soon the kernel must have what it is to have, failures of calls included. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 
 const { values: given } = parseArgs({
   options: {
