@@ -133,7 +133,8 @@ const addressSets: readonly (readonly string[])[] = [
   [nodeIPs[0], 'fd00:77::11', nodeIPs[1]],
 ]
 
-function sees(state: ClusterView, round: number): boolean {
+/** Whether the marker of this round was seen. */
+export function sees(state: ClusterView, round: number): boolean {
   const key = `routes/${marker.name}`
   const served = state.service(key)?.ports.some(({ port }) => port === portOf(round))
   const sliced = state.slices(key).some(({ ports }) => ports.some(({ port }) => port === 8080 + (round % 1000)))
@@ -144,7 +145,8 @@ function portOf(round: number): number {
   return 1000 + (round % 1000)
 }
 
-function markerPlan(round: number): ServicePlan {
+/** What tells who follows that nothing came before: it is to be changed last, a little with each round. */
+export function markerPlan(round: number): ServicePlan {
   return { ...marker, ports: [{ port: portOf(round) }], slices: [[{ pod: 1 }]], targets: [8080 + (round % 1000)] }
 }
 

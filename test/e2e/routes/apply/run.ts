@@ -27,7 +27,7 @@ import {
   sliceObjects,
   zones,
 } from '../plan.ts'
-import { RandomCluster } from '../random-cluster.ts'
+import { markerPlan, RandomCluster, sees } from '../random-cluster.ts'
 import { actual, expected, type Form } from './expected.ts'
 import { portolanRoutes, Subject } from './subject.ts'
 
@@ -159,7 +159,7 @@ async function testForm(form: Form, peers: Peers<(typeof programs)[number]>): Pr
     const cluster = await followCluster(plane.kubeconfig, stop.signal, say)
     const { kubeconfig, folder } = plane
     await using subject = new Subject({ form, kubeconfig, folder, flags: ['-check', '1s'] })
-    const lab: Lab = { form, plane, subject, ...cluster }
+    const lab: Lab = { form, plane, subject, ...cluster, round: 0 }
     await equalAfter(lab, 'nothing')
     await testRandomChanges(lab)
     await testRefusal(lab)
@@ -180,6 +180,20 @@ interface Lab {
   readonly subject: Subject
   readonly state: ClusterState
   readonly table: RouteTable
+  /** How often the marker was changed. */
+  round: number
+}
+
+/** Changes the marker, and waits until it was seen here: what is compared from then on has all that was changed before. */
+async function arrive(lab: Lab): Promise<void> {
+  const round = ++lab.round
+  const plan = markerPlan(round)
+  for (const object of [serviceObject(plan), ...sliceObjects(plan)]) {
+    const { kind, metadata, ...rest } = object
+    if (round === 1) await lab.plane.client.create(object)
+    else await lab.plane.client.merge({ kind, metadata }, rest)
+  }
+  if (!(await within(() => sees(lab.state, round)))) throw new Error('changes did not arrive')
 }
 
 /** 100 changes, of which some are made while one call in four fails. */
@@ -193,6 +207,7 @@ async function testRandomChanges(lab: Lab): Promise<void> {
   for (let i = 1; i <= changes; i++) {
     subject.failOneIn(i % 10 >= 7 ? 4 : 0)
     await cluster.changeServices()
+    await arrive(lab)
     const began = performance.now()
     const difference = await unequal(lab)
     slowest = Math.max(slowest, performance.now() - began)
@@ -215,10 +230,12 @@ function plain(number: number, pod: number, more: Partial<ServicePlan> = {}): Se
 
 async function create(lab: Lab, plan: ServicePlan): Promise<void> {
   for (const object of [serviceObject(plan), ...sliceObjects(plan)]) await lab.plane.client.create(object)
+  await arrive(lab)
 }
 
 async function replaceSlices(lab: Lab, plan: ServicePlan): Promise<void> {
   for (const { kind, metadata, ...rest } of sliceObjects(plan)) await lab.plane.client.merge({ kind, metadata }, rest)
+  await arrive(lab)
 }
 
 /** One service that the tool refuses, among others that come with it. */
