@@ -8,10 +8,10 @@ import { isMissing, type Missing } from '../client/doctor/check.ts'
 import { clusterZone } from '../client/doctor/corefile-facts.ts'
 import { dnsServerOf } from '../client/doctor/dns-server.ts'
 import type { ConntrackFiles, Corefile, NodeRules, ResolverFacts, World } from '../client/doctor/world.ts'
-import type { Standpoint } from '../client/explain/destination.ts'
+import { type Standpoint, standpointOf } from '../client/explain/destination.ts'
 import type { Explained } from '../client/explain/explained.ts'
-import { explanation, nodeOf as nodeOfPod } from '../client/explain/question.ts'
-import { NetworkPolicies } from '../client/policy/verdict.ts'
+import { explanation } from '../client/explain/question.ts'
+import { asksCluster } from '../client/resolver/pod-resolv-conf.ts'
 import type { ClusterView } from '../cluster/contract.ts'
 import { type Kind, keyOf, type Node, type Pod } from '../cluster/objects.ts'
 import { messageOf, PortolanError } from '../errors.ts'
@@ -68,9 +68,7 @@ export async function worldOf(given: Arguments, shell: Shell): Promise<World> {
         ? { missing: 'which pod? give -from NAMESPACE/POD' }
         : resolverOf(state, explained, place, said),
     client:
-      from === undefined
-        ? { missing: 'which pod? give -from NAMESPACE/POD' }
-        : standpointOf(state, from, lacking, asking),
+      from === undefined ? { missing: 'which pod? give -from NAMESPACE/POD' } : clientOf(state, from, lacking, asking),
     target: name === undefined ? { missing: 'no name was given' } : explained!,
     network: isMissing(where) ? where : networkFrom(where.from, shell.clock),
     outsideName: outsideName(given),
@@ -136,12 +134,11 @@ function resolverOf(view: ClusterView, { from, resolver }: Explained, { pod, nod
   const kernel = pod !== undefined || (node !== undefined && node.name === own.nodeName) ? release() : undefined
   const isOwn = pod !== undefined && keyOf(pod) === from && !said.has('resolv-conf')
   const conf = isOwn ? parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8')) : { nameservers, search, options }
-  const policy = own.dns?.policy ?? 'ClusterFirst'
-  const meantForCluster = policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !own.hostNetwork)
+  const meantForCluster = asksCluster(own)
   return { whose: `pod ${from}`, conf, reason, findings: isOwn ? [] : findings, meantForCluster, kernel }
 }
 
-function standpointOf(
+function clientOf(
   view: ClusterView,
   from: string,
   lacking: ReadonlyMap<Kind, string>,
@@ -149,9 +146,8 @@ function standpointOf(
 ): Standpoint | Missing {
   const why = lacking.get('NetworkPolicy')
   if (why !== undefined) return { missing: why }
-  const pod = podNamed(view, from)
   const { node: _, ...flags } = renderOptionsOf(said, undefined)
-  return { view, pod, node: nodeOfPod(view, pod), flags, policies: new NetworkPolicies(view) }
+  return standpointOf(view, podNamed(view, from), flags)
 }
 
 function outsideName(given: Arguments): string | Missing {

@@ -17,11 +17,13 @@ export interface HostPort {
 
 /** None where the pod is on no node, or its details are not known. */
 export function hostPorts(view: ClusterView, pod: Pod): HostPort[] {
-  if (pod.nodeName === '') return []
+  const ports = pod.nodeName === '' ? [] : wanted(pod)
+  // By far the most pods want none, and a cluster has many pods.
+  if (ports.length === 0) return []
   const others = [...view.list('Pod')].filter(
     other => other.nodeName === pod.nodeName && keyOf(other) !== keyOf(pod) && isAlive(other),
   )
-  return wanted(pod).map(port => ({
+  return ports.map(port => ({
     node: pod.nodeName,
     ...port,
     conflicts: others.filter(other => wanted(other).some(theirs => overlap(port, theirs))).map(keyOf),

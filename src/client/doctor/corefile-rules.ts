@@ -1,7 +1,9 @@
 /** What is commonly wrong in a Corefile: a table of rules, each with what follows and what to write instead. */
+
 import type { Directive } from '../../corefile/directive.ts'
 import { directivesNamed, type ServerBlock } from '../../corefile/server-block.ts'
 import type { Position } from '../../errors.ts'
+import { asksCluster } from '../resolver/pod-resolv-conf.ts'
 import type { CheckName, Level } from './check.ts'
 import { addressIn, isReverseZone, optionOf, targetsOf, zonesOf } from './corefile-facts.ts'
 import type { World } from './world.ts'
@@ -193,12 +195,8 @@ function loopsOf(block: ServerBlock, { dns: { service, pods } }: World, plugin: 
 /** In a pod that asks the cluster's DNS server, resolv.conf names the cluster's DNS server. */
 function selfByFile(file: string, pods: World['dns']['pods']): string | undefined {
   if (file !== '/etc/resolv.conf') return undefined
-  const asking = pods.find(({ dns, hostNetwork }) => {
-    const policy = dns?.policy ?? 'ClusterFirst'
-    return policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !hostNetwork)
-  })
+  const asking = pods.find(asksCluster)
   return (
-    asking &&
-    `pod ${asking.name} has dnsPolicy ${asking.dns?.policy ?? 'ClusterFirst'}, so that it names the DNS service, and not Default`
+    asking && `pod ${asking.name} has dnsPolicy ${asking.dns.policy}, so that it names the DNS service, and not Default`
   )
 }

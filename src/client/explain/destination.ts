@@ -13,20 +13,27 @@ import type { Routes } from '../../routes/table.ts'
 import { familyOf } from '../../wire/address.ts'
 import { hostPorts, hostPortText } from '../host-ports.ts'
 import { type Hop, lastHop } from '../last-hop.ts'
-import { type Connection, endAt, endOfPod, type NetworkPolicies, type Verdict } from '../policy/verdict.ts'
+import { type Connection, endAt, endOfPod, NetworkPolicies, type Verdict } from '../policy/verdict.ts'
 import { unreadiness } from '../readiness.ts'
-import { routesOf } from './routes-of.ts'
+import { Addresses } from './addresses.ts'
 import { endpointLack } from './usable-endpoints.ts'
 
 /** The cluster, and who asks from where. */
 export interface Standpoint {
   readonly view: ClusterView
+  readonly addresses: Addresses
   readonly policies: NetworkPolicies
   readonly pod: Pod
   /** The node that the pod is on, as far as it is known. */
   readonly node: Pick<Node, 'name' | 'zone' | 'internalIPs'>
   /** What kube-proxy's flags say. */
   readonly flags: Omit<RenderOptions, 'family' | 'node'>
+}
+
+/** A pod in the cluster as it is now: it is of no use once that has changed. */
+export function standpointOf(view: ClusterView, pod: Pod, flags: Standpoint['flags']): Standpoint {
+  const node = view.get('Node', pod.nodeName) ?? { name: pod.nodeName, zone: '', internalIPs: [] }
+  return { view, addresses: new Addresses(view), policies: new NetworkPolicies(view), pod, node, flags }
 }
 
 export interface Door {
@@ -68,7 +75,7 @@ export interface BackendFacts {
 
 /** Without a port, each that the address has. */
 export function destinations(stand: Standpoint, ip: string, door: Partial<Door>): DestinationFacts[] {
-  const table = routesOf(stand.view, ip, door.port)
+  const table = stand.addresses.routes(ip, door.port)
   const routes = [...table.all()].filter(route => route.ip === ip && isUsed(table, route))
   if (routes.length > 0) {
     const meant = routes.filter(route => fits(route, door))
@@ -110,11 +117,11 @@ function unknownPort(
 const bare = { service: undefined, choice: undefined, source: undefined, backends: [], notes: [] } as const
 
 /** The doors of a pod's own address: what slices lead to there, or what its containers name, or any. */
-function doorsOf({ view }: Standpoint, ip: string, pod: Pod | undefined): Door[] {
+function doorsOf({ addresses }: Standpoint, ip: string, pod: Pod | undefined): Door[] {
   const named = pod?.detail?.containers.flatMap(({ ports }) => ports) ?? []
-  const served = [...view.list('EndpointSlice')]
+  const served = addresses
+    .slices(ip)
     .filter(slice => pod === undefined || slice.namespace === pod.namespace)
-    .filter(slice => slice.endpoints.some(({ addresses }) => addresses.includes(ip)))
     .flatMap(slice => slice.ports)
   const all = [...served, ...named].flatMap(({ protocol, port }) => (port === undefined ? [] : { protocol, port }))
   const distinct = new Map(all.map(door => [`${door.port}/${door.protocol}`, door]))

@@ -1,15 +1,15 @@
 /** What `portolan explain` is asked, in the words of a command line or of a URL, and the answer from what is known of a cluster. */
 import type { ClusterView } from '../../cluster/contract.ts'
-import type { Kind, Node, Pod } from '../../cluster/objects.ts'
+import type { Kind, Pod } from '../../cluster/objects.ts'
 import { resolvConfText } from '../../net/resolv-conf.ts'
 import type { Random } from '../../observe/clock.ts'
-import { questionError, renderOptionsOf, type Said } from '../../routes/facts/question.ts'
+import { questionError, renderOptionsOf, type Said, wordOf } from '../../routes/facts/question.ts'
 import { clusterDns, podKey, podNamed } from '../cluster-pod.ts'
 import { type IngressRequest, parseIngressUrl } from '../ingress/route.ts'
-import { NetworkPolicies } from '../policy/verdict.ts'
 import { type PodResolvConf, podResolvConf } from '../resolver/pod-resolv-conf.ts'
-import { type Libc, libcs, resolverConfig } from '../resolver/resolver-config.ts'
+import { libcs, resolverConfig } from '../resolver/resolver-config.ts'
 import { adviceOf } from './advice.ts'
+import { standpointOf } from './destination.ts'
 import { explain, readTarget } from './explain.ts'
 import type { Explained } from './explained.ts'
 import type { Names } from './names.ts'
@@ -37,7 +37,7 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
       `"${target}" is neither a name nor a URL: write one like web.shop:80, 10.96.0.10:53/UDP or https://shop.example/`,
     )
   const from = podKey(said.text('from'))
-  const libc = libcOf(said)
+  const libc = wordOf(said, 'libc', libcs, 'glibc')
   const { node: _, ...flags } = renderOptionsOf(said, undefined)
   return {
     async answer(cluster) {
@@ -47,11 +47,10 @@ export function explanation(target: string | undefined, said: Said): ExplainQues
       const servers = known.length > 0 ? known : [usualDns]
       const resolver = resolverOf(pod, servers, names, said)
       const config = resolverConfig(resolvConfText(resolver.conf), libc)
-      const node = nodeOf(view, pod)
       const asker = {
-        ...{ view, names, random, pod, node, flags, resolver, config, libc },
+        ...standpointOf(view, pod, flags),
+        ...{ names, random, resolver, config, libc },
         clusterDns: servers,
-        policies: new NetworkPolicies(view),
         secrets: !lacking.has('Secret'),
       }
       const found = await explain(asker, { ...read, request })
@@ -75,13 +74,6 @@ function portOf(url: string): number {
   return Number(port || (protocol === 'https:' ? 443 : 80))
 }
 
-function libcOf(said: Said): Libc {
-  const text = said.text('libc') ?? 'glibc'
-  const libc = libcs.find(libc => libc === text)
-  if (libc === undefined) throw questionError(`libc is ${libcs.join(', ')}, got "${text}"`)
-  return libc
-}
-
 /** What stands for the DNS server of a cluster that has no service for it: kubeadm's default. */
 const usualDns = '10.96.0.10'
 const noDnsService = `there is no service kube-system/kube-dns: ${usualDns} stands for the cluster's DNS server`
@@ -98,11 +90,6 @@ function resolverOf(
     clusterDNS: servers,
     clusterDomain: said.text('cluster-domain') ?? names.zones[0] ?? 'cluster.local',
   })
-}
-
-/** What is known of the node that a pod is on. */
-export function nodeOf(view: ClusterView, { nodeName }: Pod): Pick<Node, 'name' | 'zone' | 'internalIPs'> {
-  return view.get('Node', nodeName) ?? { name: nodeName, zone: '', internalIPs: [] }
 }
 
 /** What was not looked at, because it could not be read. */

@@ -53,6 +53,11 @@ interface Base {
   readonly usesNode: boolean
 }
 
+/** Whether a pod is meant to ask the cluster's DNS server: on the network of its node, ClusterFirst counts as Default. */
+export function asksCluster({ dns, hostNetwork }: Pick<PodSetting, 'dns' | 'hostNetwork'>): boolean {
+  return dns.policy === 'ClusterFirstWithHostNet' || (dns.policy === 'ClusterFirst' && !hostNetwork)
+}
+
 const nothing: ResolvConf = { nameservers: [], search: [], options: [] }
 
 /** What the policy gives, before dnsConfig adds to it. */

@@ -2,10 +2,10 @@ import t from 'tap'
 import { policyCheck } from '../../../src/client/doctor/policy.ts'
 import { endpointsCheck, nameCheck, targetPortCheck } from '../../../src/client/doctor/target.ts'
 import type { World } from '../../../src/client/doctor/world.ts'
+import { standpointOf } from '../../../src/client/explain/destination.ts'
 import type { Explained } from '../../../src/client/explain/explained.ts'
 import { namesOf } from '../../../src/client/explain/names.ts'
-import { explanation, nodeOf } from '../../../src/client/explain/question.ts'
-import { NetworkPolicies } from '../../../src/client/policy/verdict.ts'
+import { explanation } from '../../../src/client/explain/question.ts'
 import type { ClusterObject, Pod } from '../../../src/cluster/objects.ts'
 import { nameToText } from '../../../src/wire/name.ts'
 import { answerTo } from '../../helpers/answer.ts'
@@ -93,9 +93,7 @@ t.test('policies: to the DNS server over UDP and TCP', async t => {
   const judged = (ports: readonly object[]) => {
     const where = world([...web('8080'), policy(ports)])
     const { view } = where
-    const pod = client as Pod
-    const stand = { view, pod, node: nodeOf(view, pod), flags: {}, policies: new NetworkPolicies(view) }
-    return told(policyCheck, { ...where, client: stand })
+    return told(policyCheck, { ...where, client: standpointOf(view, client as Pod, {}) })
   }
   const [udp, tcp] = ['UDP', 'TCP'].map(protocol => ({ protocol, port: 53 }))
   t.same(await judged([udp!, tcp!]), [])
