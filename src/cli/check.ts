@@ -1,13 +1,14 @@
 /** `portolan check`: tells what is wrong with a Corefile, without serving it. */
 import { readFileSync } from 'node:fs'
 import { type CorefileWarning, renderMistake } from '../corefile/errors.ts'
-import { messageOf, PortolanError } from '../errors.ts'
+import { PortolanError } from '../errors.ts'
 import { httpHub } from '../net/http-hub.ts'
 import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import { Instance } from '../server/instance.ts'
 import { ResourcePool } from '../server/resources.ts'
 import { type Command, Exit } from './command.ts'
+import { fileText } from './file-text.ts'
 import { liveCheck } from './live-check.ts'
 import type { Shell } from './shell.ts'
 
@@ -24,7 +25,7 @@ export const check: Command = {
 -live also where the API server cannot be reached or forbids something that is needed.`,
   async run(given, shell) {
     const [file = 'Corefile'] = given.words
-    const text = await textOf(file, shell)
+    const text = file === '-' ? await shell.input() : fileText(file, 'PORTOLAN_COREFILE_READ')
     const show = (mistake: PortolanError | CorefileWarning) => {
       shell.err(`${renderMistake(mistake, sourceOf(mistake, file, text))}\n`)
     }
@@ -42,15 +43,6 @@ export const check: Command = {
       return Exit.failed
     }
   },
-}
-
-async function textOf(file: string, shell: Shell): Promise<string> {
-  if (file === '-') return shell.input()
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new PortolanError('PORTOLAN_COREFILE_READ', `cannot read ${file}: ${messageOf(cause)}`, { cause })
-  }
 }
 
 /** Sets everything up and starts nothing. */

@@ -23,8 +23,9 @@ import { renderOptionsOf, type Said } from '../routes/facts/question.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { networkFrom } from './doctor-network.ts'
 import { corefileInUse, type ReadCorefile, truncatedEndpoints } from './doctor-objects.ts'
-import { saidBy } from './explain.ts'
+import { fileText } from './file-text.ts'
 import { kubeadmCorefile, type OfflineServer, offlineServer } from './offline-server.ts'
+import { saidBy } from './pod-options.ts'
 import { readState } from './routes-cluster.ts'
 import type { Shell } from './shell.ts'
 
@@ -32,6 +33,8 @@ const kinds: readonly Kind[] = ['Namespace', 'Service', 'EndpointSlice', 'Pod']
 const optional: readonly Kind[] = ['Node', 'NetworkPolicy']
 /** What a URL may be of. */
 const ofUrls: readonly Kind[] = ['Ingress', 'IngressClass', 'Secret']
+
+const UNREADABLE = 'PORTOLAN_DOCTOR_FILE'
 
 /** What this machine is in the cluster, told by its addresses. */
 interface Place {
@@ -161,7 +164,7 @@ async function rulesOf(given: Arguments, shell: Shell, view: ClusterView, place:
   if (files !== undefined) {
     const node = nodeOf(given.text('node'), view)
     if (node === undefined) throw usageError('of which node are the rules? give -node NAME')
-    const texts = files.split(',').map(file => (file === '-' ? shell.input() : textOf(file)))
+    const texts = files.split(',').map(file => (file === '-' ? shell.input() : fileText(file, UNREADABLE)))
     return { node, flags, dumps: readDumps(await Promise.all(texts)) }
   }
   if (place.node === undefined || given.has('manifests'))
@@ -171,14 +174,6 @@ async function rulesOf(given: Arguments, shell: Shell, view: ClusterView, place:
   } catch (error) {
     if (error instanceof PortolanError) return { missing: error.message }
     throw error
-  }
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new PortolanError('PORTOLAN_DOCTOR_FILE', `cannot read ${file}: ${messageOf(cause)}`, { cause })
   }
 }
 
@@ -201,6 +196,6 @@ async function textIfThere(file: string): Promise<string | undefined> {
     return await readFile(file, 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw new PortolanError('PORTOLAN_DOCTOR_FILE', `cannot read ${file}: ${messageOf(error)}`, { cause: error })
+    throw new PortolanError(UNREADABLE, `cannot read ${file}: ${messageOf(error)}`, { cause: error })
   }
 }

@@ -1,6 +1,7 @@
 /** `portolan doctor`: looks at everything between a pod and a name in the order of runbooks, and tells the first cause of what is wrong. */
 import type { Command } from './command.ts'
 import { Exit } from './command.ts'
+import { podOptions } from './pod-options.ts'
 import { show } from './routes-output.ts'
 
 export const doctor: Command = {
@@ -25,13 +26,7 @@ export const doctor: Command = {
     },
     rules: { value: 'FILE[,FILE]', help: 'what iptables-save, ip6tables-save or `nft -j list ruleset` wrote on -node' },
     proc: { value: 'FOLDER', help: "a copy of a node's /proc/net/stat/nf_conntrack and /proc/sys/net/netfilter" },
-    libc: { value: 'NAME', help: "the pod's C library: glibc, musl, glibc-2.25 or musl-1.2.3 (glibc)" },
-    'cluster-dns': { value: 'IP[,IP]', help: "the kubelet's clusterDNS (the address of the service kube-dns)" },
-    'cluster-domain': { value: 'NAME', help: "the kubelet's clusterDomain (the first zone of the Corefile)" },
-    'resolv-conf': { value: 'FILE', help: "a copy of the resolv.conf of the pod's node" },
-    'cluster-cidr': { value: 'CIDR[,CIDR]', help: "where pods have addresses: kube-proxy's flag, as are the next two" },
-    'masquerade-all': { help: 'all that goes to cluster addresses gets the source of the node' },
-    'nodeport-addresses': { value: 'CIDR[,CIDR]', help: "at which of the node's addresses node ports are (all)" },
+    ...podOptions,
     output: { value: 'FORM', alias: ['o'], help: 'table, json or yaml (table)' },
   },
   notes: `Nothing is changed anywhere. On a node or in a pod it asks the DNS pods, their virtual address and the endpoints of NAME; elsewhere, and with

@@ -1,9 +1,7 @@
 /** A server that never listens: a Corefile's plugins over a cluster that was read, asked in this process. */
-import { readFileSync } from 'node:fs'
 import { type Names, namesOf, zoneTexts } from '../client/explain/names.ts'
 import type { ClusterView, Source } from '../cluster/contract.ts'
 import type { Kind } from '../cluster/objects.ts'
-import { messageOf, PortolanError } from '../errors.ts'
 import { httpHub } from '../net/http-hub.ts'
 import { logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
@@ -11,6 +9,7 @@ import type { PluginDefinition } from '../plugin/plugin.ts'
 import { offline } from '../plugins/forward/offline.ts'
 import { Instance } from '../server/instance.ts'
 import { ResourcePool } from '../server/resources.ts'
+import { fileText } from './file-text.ts'
 import type { Shell } from './shell.ts'
 
 /** The text of a Corefile, and what it is called in messages. */
@@ -84,11 +83,7 @@ export async function offlineServer(
 
 /** Throws PORTOLAN_COREFILE_READ. */
 export function readCorefile(file: string): CorefileText {
-  try {
-    return { file, text: readFileSync(file, 'utf8') }
-  } catch (cause) {
-    throw new PortolanError('PORTOLAN_COREFILE_READ', `cannot read ${file}: ${messageOf(cause)}`, { cause })
-  }
+  return { file, text: fileText(file, 'PORTOLAN_COREFILE_READ') }
 }
 
 function quiet(definition: PluginDefinition): PluginDefinition {

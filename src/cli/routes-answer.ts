@@ -1,25 +1,12 @@
 /** Who answers what `portolan routes` asks: a running server, or this process from a cluster that it reads. The facts are the same. */
 import type { HttpReply } from '../net/http-get.ts'
-import type { Question } from '../routes/facts/question.ts'
+import { type Question, whatIsSaid } from '../routes/facts/question.ts'
 import type { Arguments } from './arguments.ts'
 import { readCluster } from './routes-cluster.ts'
-import { askServer, factsIn } from './running-server.ts'
+import { askServer, factsIn, parametersOf } from './running-server.ts'
 import type { Shell } from './shell.ts'
 
 const plugin = 'routes'
-
-/** What a question says beside its words; parameters of a server have the names of the options. */
-const parameters = [
-  'node',
-  'from',
-  'cluster-cidr',
-  'masquerade-all',
-  'nodeport-addresses',
-  'family',
-  'no-jumps',
-  'part',
-  'scheduler',
-]
 
 /** Where a server has the answer, and what is asked for in words (`{ address: '10.96.0.10:53/UDP' }`). */
 export interface Served<Facts> {
@@ -36,8 +23,7 @@ export async function answer<Facts>(
   { path, words, read }: Served<Facts>,
 ): Promise<Facts> {
   if (!given.has('server')) return question.answer(await readCluster(given, shell, question.pods))
-  const said = parameters.flatMap(name => (given.has(name) ? [[name, given.text(name) || 'true'] as const] : []))
-  return read(await askServer(given, { plugin, path, parameters: { ...words, ...Object.fromEntries(said) } }))
+  return read(await askServer(given, { plugin, path, parameters: { ...words, ...parametersOf(given, whatIsSaid) } }))
 }
 
 /** The facts that a server tells as JSON. */

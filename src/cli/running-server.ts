@@ -1,6 +1,7 @@
 /** Asks a running server over HTTP (`-server URL`): for facts that its plugins tell, in the place of a cluster that is read here. */
 import { messageOf, PortolanError } from '../errors.ts'
 import { type HttpReply, httpGet } from '../net/http-get.ts'
+import type { Said } from '../routes/facts/question.ts'
 import { type Arguments, usageError } from './arguments.ts'
 
 /** How long a server may take. */
@@ -32,6 +33,11 @@ export async function askServer(given: Arguments, { plugin, path, parameters = {
   })
   if (reply.status !== 200) throw refusal(url, reply, plugin)
   return reply
+}
+
+/** Of what may be said, what is: a flag is `true`. */
+export function parametersOf(said: Said, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap(name => (said.has(name) ? [[name, said.text(name) || 'true']] : [])))
 }
 
 /** The same for facts that a server tells as JSON. */

@@ -48,6 +48,9 @@ const onDemand = [
   'src/sources/manifests/index.ts',
   'src/plugins/routes/served-routes.ts',
   'src/plugins/routes/requests.ts',
+  'src/plugins/explain/request.ts',
+  'src/cli/explain-run.ts',
+  'src/cli/doctor-world.ts',
   '@kubernetes/client-node',
 ]
 

@@ -27,6 +27,12 @@ export interface ExplainQuestion {
   answer(cluster: KnownCluster): Promise<Explained>
 }
 
+/** What may be said with a question, beside the name: options, or parameters of a URL. */
+export const whatIsSaid = [
+  ...['from', 'libc', 'cluster-dns', 'cluster-domain', 'node-resolv-conf'],
+  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses'],
+]
+
 /** Throws PORTOLAN_USAGE for what cannot be understood. */
 export function explanation(target: string | undefined, said: Said): ExplainQuestion {
   if (target === undefined) throw questionError('which name? write one like web, web.shop:80 or https://shop.example/')

@@ -1,6 +1,6 @@
 /** `GET /explain`: reads the question, and answers with the facts of the explanation. */
 import { namesOf } from '../../client/explain/names.ts'
-import { explanation } from '../../client/explain/question.ts'
+import { explanation, whatIsSaid } from '../../client/explain/question.ts'
 import { PortolanError } from '../../errors.ts'
 import type { HttpHandler } from '../../net/http-hub.ts'
 import { type Defaults, Parameters, refuse, refuseForNow, refusesMethod, sendJson } from '../../net/http-json.ts'
@@ -8,11 +8,8 @@ import type { Random } from '../../observe/clock.ts'
 import type { ServerControl } from '../../plugin/plugin.ts'
 import type { ExplainedCluster } from './explained-cluster.ts'
 
-/** The options of `portolan explain`; `name` is what it takes as a word. */
-const known = [
-  ...['name', 'from', 'libc', 'cluster-dns', 'cluster-domain', 'node-resolv-conf'],
-  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses'],
-]
+/** `name` is what the command takes as a word. */
+const known = ['name', ...whatIsSaid]
 
 export interface Explaining {
   readonly cluster: ExplainedCluster

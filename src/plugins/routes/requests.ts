@@ -5,14 +5,12 @@ import type { HttpHandler } from '../../net/http-hub.ts'
 import { type Defaults, Parameters, refuse, refuseForNow, refusesMethod, send, sendJson } from '../../net/http-json.ts'
 import { list } from '../../routes/facts/list.ts'
 import { lookup } from '../../routes/facts/lookup.ts'
-import type { Question } from '../../routes/facts/question.ts'
+import { type Question, whatIsSaid } from '../../routes/facts/question.ts'
 import { type Rules, rules } from '../../routes/facts/rules.ts'
 import type { ServedRoutes } from './served-routes.ts'
 
-const known = [
-  ...['address', 'form', 'node', 'from', 'family'],
-  ...['cluster-cidr', 'masquerade-all', 'nodeport-addresses', 'no-jumps', 'part', 'scheduler'],
-]
+/** `address` and `form` are what the commands take as words. */
+const known = ['address', 'form', ...whatIsSaid]
 
 /** The handlers by path. */
 export function handlers(served: ServedRoutes, defaults: Defaults): Record<string, HttpHandler> {

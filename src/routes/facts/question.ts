@@ -16,6 +16,12 @@ export interface Said {
   has(name: string): boolean
 }
 
+/** What may be said with any of the questions, beside its words. */
+export const whatIsSaid = [
+  ...['node', 'from', 'cluster-cidr', 'masquerade-all', 'nodeport-addresses'],
+  ...['family', 'no-jumps', 'part', 'scheduler'],
+]
+
 /** A question that was understood, so that it can be answered of a cluster. */
 export interface Question<Facts> {
   /** Whether only a cluster that knows its pods can answer it. */
