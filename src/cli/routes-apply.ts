@@ -1,10 +1,9 @@
 /** `portolan routes apply` and `cleanup`: programs the kernel of this machine as a node's, and takes all of that away. */
 import type { Projection } from '../cluster/contract.ts'
 import type { Node } from '../cluster/objects.ts'
-import { ClusterState } from '../cluster/state.ts'
 import { parseDuration } from '../corefile/duration.ts'
 import { PortolanError } from '../errors.ts'
-import { type Logger, logger } from '../observe/logger.ts'
+import { logger } from '../observe/logger.ts'
 import { runCommand } from '../routes/apply/command.ts'
 import { IptablesKernel } from '../routes/apply/iptables.ts'
 import { type Form, mayApply, toolProblem } from '../routes/apply/leftovers.ts'
@@ -13,12 +12,13 @@ import { NodeRules } from '../routes/apply/node.ts'
 import { ownership } from '../routes/apply/ownership.ts'
 import { nodeOf } from '../routes/facts/cluster.ts'
 import { familiesOf, renderOptionsOf } from '../routes/facts/question.ts'
-import { RouteTable } from '../routes/table.ts'
+import type { RouteTable } from '../routes/table.ts'
 import { type Arguments, usageError } from './arguments.ts'
 import { Exit } from './command.ts'
 import { readCluster } from './routes-cluster.ts'
-import { followedKinds, liveSource } from './routes-follow.ts'
-import type { Shell, Signal } from './shell.ts'
+import { followCluster } from './routes-live.ts'
+import type { Shell } from './shell.ts'
+import { untilSignal } from './until-signal.ts'
 
 const forms: readonly Form[] = ['iptables', 'nftables']
 
@@ -58,19 +58,11 @@ async function once(given: Arguments, shell: Shell, common: Common): Promise<num
   return all.every(({ refused }) => refused.length === 0) ? Exit.done : Exit.failed
 }
 
-async function follow(given: Arguments, shell: Shell, common: Common, name: string): Promise<number> {
+function follow(given: Arguments, shell: Shell, common: Common, name: string): Promise<number> {
   const { log } = common
-  const stop = new AbortController()
-  const state = new ClusterState({ kinds: followedKinds })
-  const ended = heedSignals(shell, stop, log)
-  const alive = setInterval(() => undefined, 2 ** 30)
-  try {
-    const source = await liveSource(given, shell, log)
-    await Promise.race([source.follow(state, stop.signal), ended])
-    if (stop.signal.aborted) return Exit.done
+  return untilSignal(shell, log, 'ending once what is under way is loaded', async signal => {
+    const { state, table } = await followCluster(given, shell, log, signal)
     let node = nodeOf(name, state)
-    const table = new RouteTable()
-    state.follow(table)
     const all = familiesOf(given).map(
       family => new NodeRules({ ...common, family, routes: table, setting: () => settingOf(given, node) }),
     )
@@ -81,13 +73,9 @@ async function follow(given: Arguments, shell: Shell, common: Common, name: stri
         for (const rules of all) rules.poke()
       }),
     )
-    await Promise.all(all.map(rules => rules.follow(stop.signal)))
+    await Promise.all(all.map(rules => rules.follow(signal)))
     log.info('ended; the rules stay, `portolan routes cleanup` removes them')
-    return Exit.done
-  } finally {
-    clearInterval(alive)
-    stop.abort()
-  }
+  })
 }
 
 /** Tells of commits that change the routes or the node, with the node as it is then. Follows the state behind the table. */
@@ -105,20 +93,6 @@ function watchful(table: RouteTable, name: string, changed: (node: Node | undefi
 
 function settingOf(given: Arguments, node: Node | undefined) {
   return { ...renderOptionsOf(given, node), liberal: given.has('conntrack-tcp-be-liberal') }
-}
-
-/** Has signals end what is under way; a second one ends the process. Resolves at the first. */
-function heedSignals(shell: Shell, stop: AbortController, log: Logger): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    shell.signals.on(signal, (signal: Signal) => {
-      if (stop.signal.aborted) return shell.exit(Exit.failed)
-      log.info(`${signal}: ending once what is under way is loaded`)
-      stop.abort()
-      resolve()
-    })
-  }
-  return promise
 }
 
 export async function cleanUpRoutes(given: Arguments, shell: Shell): Promise<number> {

@@ -1,11 +1,11 @@
-/** The cluster that `portolan routes` speaks of: from manifests, or from an API server as kubectl finds it; read once. */
+/** The cluster that a command speaks of: from manifests, or from an API server as kubectl finds it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Source } from '../cluster/contract.ts'
 import type { Kind } from '../cluster/objects.ts'
 import { ClusterState } from '../cluster/state.ts'
 import { PortolanError } from '../errors.ts'
-import { logger } from '../observe/logger.ts'
+import { type Logger, logger } from '../observe/logger.ts'
 import { metrics } from '../observe/metrics.ts'
 import type { KnownCluster } from '../routes/facts/cluster.ts'
 import { RouteTable } from '../routes/table.ts'
@@ -56,7 +56,7 @@ export async function readState(given: Arguments, shell: Shell, wanted: Wanted):
       for (const kind of kinds) lacking.set(kind, problem.message)
       missed.resolve()
     }
-    const source = await sourceOf(given, shell, kinds, wanted.detail ?? false, fail)
+    const source = await sourceOf(given, shell, { kinds, detail: wanted.detail ?? false, fail })
     await Promise.race([source.follow(state, stop.signal), missed.promise])
   }
   try {
@@ -71,34 +71,42 @@ export async function readState(given: Arguments, shell: Shell, wanted: Wanted):
   return { state, lacking }
 }
 
-async function sourceOf(
+export interface SourceWanted {
+  readonly kinds: readonly Kind[]
+  readonly detail?: boolean
+  /** Where it goes on after the first reading: it never gives up, and what goes wrong is logged here. Without it everything is read once. */
+  readonly log?: Logger
+  /** Told what goes wrong with an API server. */
+  readonly fail?: (problem: PortolanError) => void
+}
+
+/** As often as the server does: an event that never came is not missed for long. */
+const selfCheckMs = 60_000
+
+/** The source of the cluster that the options name. */
+export async function sourceOf(
   given: Arguments,
   shell: Shell,
-  kinds: readonly Kind[],
-  detail: boolean,
-  fail: (error: PortolanError) => void,
+  { kinds, detail = false, log, fail }: SourceWanted,
 ): Promise<Source> {
+  const { clock, random } = shell
   const path = given.text('manifests')
   if (path !== undefined) {
     if (given.has('kubeconfig')) throw usageError('-manifests and -kubeconfig are two clusters: give one')
     const { manifestsSource } = await import('../sources/manifests/index.ts')
-    return manifestsSource({ path, watch: 'never', kinds, detail })
+    const watched = log === undefined ? ({ watch: 'never' } as const) : { clock, log }
+    return manifestsSource({ path, kinds, detail, ...watched })
   }
   const access = accessOf(given, shell)
   const { apiserverSource } = await import('../sources/apiserver/index.ts')
   return apiserverSource({
-    access,
-    kinds,
-    detail,
-    clock: shell.clock,
-    random: shell.random,
-    // What goes wrong is the command's to say.
-    log: logger({ format: 'text', write: () => undefined }),
+    ...{ access, kinds, detail, clock, random },
+    // What goes wrong with one that is read once is the command's to say.
+    log: log ?? logger({ format: 'text', write: () => undefined }),
     metrics: metrics(),
-    // It ends before there was time for one.
-    selfCheckMs: 0,
+    selfCheckMs: log === undefined ? 0 : selfCheckMs,
     onProblem: (_, problem) => {
-      if (problem !== undefined) fail(problem)
+      if (problem !== undefined) fail?.(problem)
     },
   })
 }
@@ -109,7 +117,7 @@ export function accessOf(given: Arguments, shell: Shell): Access {
 }
 
 /** As kubectl finds it; of several files in $KUBECONFIG the first that there is. */
-export function kubeconfigOf(given: Arguments, { env }: Shell): string {
+function kubeconfigOf(given: Arguments, { env }: Shell): string {
   const named = given.text('kubeconfig')
   if (named !== undefined) return named
   const usual = env['HOME'] === undefined ? [] : [join(env['HOME'], '.kube', 'config')]

@@ -1,10 +1,13 @@
 /** The cluster that a command of `portolan routes` follows for as long as it runs. */
+import type { Kind } from '../cluster/objects.ts'
 import { ClusterState } from '../cluster/state.ts'
 import type { Logger } from '../observe/logger.ts'
 import { RouteTable } from '../routes/table.ts'
 import type { Arguments } from './arguments.ts'
-import { followedKinds, liveSource } from './routes-follow.ts'
+import { sourceOf } from './routes-cluster.ts'
 import type { Shell } from './shell.ts'
+
+const followedKinds: readonly Kind[] = ['Service', 'EndpointSlice', 'Node']
 
 export interface FollowedCluster {
   readonly state: ClusterState
@@ -24,7 +27,7 @@ export async function followCluster(
   signal: AbortSignal,
 ): Promise<FollowedCluster> {
   const state = new ClusterState({ kinds: followedKinds })
-  const source = await liveSource(given, shell, log)
+  const source = await sourceOf(given, shell, { kinds: followedKinds, log })
   await source.follow(state, signal)
   const table = new RouteTable()
   state.follow(table)

@@ -11,31 +11,19 @@ import { type Setting, settingOf } from '../routes/setting.ts'
 import { isRouted, type RouteTable } from '../routes/table.ts'
 import type { Family } from '../wire/address.ts'
 import { type Arguments, usageError } from './arguments.ts'
-import { Exit } from './command.ts'
 import { type FollowedCluster, followCluster } from './routes-live.ts'
 import { columns, show } from './routes-output.ts'
-import type { Shell, Signal } from './shell.ts'
+import type { Shell } from './shell.ts'
+import { untilSignal } from './until-signal.ts'
 
 export async function proxyRoutes(given: Arguments, shell: Shell): Promise<number> {
   const log = logger({ format: 'text', write: line => shell.err(line), now: shell.clock.now })
   const graceMs = 1000 * seconds(given, 'grace', 10)
-  const ended = new AbortController()
-  const ignoreSignals = heedSignals(ended, log, shell)
-  // Timers of the clock keep no process alive, and there may be nothing yet to listen for.
-  const alive = setInterval(() => undefined, 2 ** 30)
-  try {
-    const proxy = await started(given, shell, log, ended.signal)
-    if (!ended.signal.aborted) await new Promise(resolve => ended.signal.addEventListener('abort', resolve))
+  return untilSignal(shell, log, 'connections may end, then it does', async signal => {
+    const proxy = await started(given, shell, log, signal)
+    if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve))
     await proxy.close(graceMs)
-    return Exit.done
-  } catch (error) {
-    if (ended.signal.aborted && error === ended.signal.reason) return Exit.done
-    throw error
-  } finally {
-    ended.abort()
-    clearInterval(alive)
-    ignoreSignals()
-  }
+  })
 }
 
 async function started(given: Arguments, shell: Shell, log: Logger, signal: AbortSignal): Promise<UserspaceProxy> {
@@ -130,17 +118,4 @@ function textOf(rows: readonly Listening[]): string {
   if (rows.length === 0) return 'no services yet\n'
   const lines = rows.map(({ service, virtual, local, problem }) => [service, virtual, local ?? `not here: ${problem}`])
   return columns([['SERVICE', 'VIRTUAL ADDRESS', 'LISTENS AT'], ...lines])
-}
-
-/** The first signal ends the proxy, a second one the process; the returned function has them ignored again. */
-function heedSignals(ended: AbortController, log: Logger, shell: Shell): () => void {
-  const end = (signal: Signal) => {
-    if (ended.signal.aborted) return shell.exit(Exit.failed)
-    log.info(`${signal}: connections may end, then it does`)
-    ended.abort()
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) shell.signals.on(signal, end)
-  return () => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) shell.signals.off(signal, end)
-  }
 }
