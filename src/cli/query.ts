@@ -1,6 +1,7 @@
 /** `portolan query`: asks a name server one question and shows the reply as dig does. */
 import { randomInt } from 'node:crypto'
 import { type DecodedPacket, decode, encode, RECURSION_DESIRED, type RecordType } from 'dns-packet'
+import { ednsOffer } from '../client/resolver/edns-offer.ts'
 import { libcs } from '../client/resolver/resolver-config.ts'
 import { parseHostPort } from '../corefile/addresses.ts'
 import { hint } from '../corefile/nearest.ts'
@@ -133,20 +134,12 @@ function serverNamed(text: string, port: number): NameServer {
 async function exchange({ name, type, server, tcp }: Complete, { clock, err }: Shell) {
   // dns-packet's own spelling of a type by its number.
   const question = { name, type: `UNKNOWN_${type}` as RecordType }
-  const offer = {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: UDP_SIZE,
-    extendedRcode: 0,
-    ednsVersion: 0,
-    flags: 0,
-  } as const
   const packet = encode({
     type: 'query',
     id: randomInt(0x10000),
     flags: RECURSION_DESIRED,
     questions: [question],
-    additionals: [{ ...offer, flag_do: false, options: [] }],
+    additionals: [ednsOffer(UDP_SIZE)],
   })
   if (!tcp) {
     const octets = await askOverUdp(packet, server, clock)

@@ -3,6 +3,7 @@ import { AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED } from 'dns-packet'
 import { type QuerySocket, tcpQuerySocket, udpQuerySocket } from '../../net/query-socket.ts'
 import type { Clock, Random } from '../../observe/clock.ts'
 import { Bit } from '../../wire/types.ts'
+import { ednsOffer } from './edns-offer.ts'
 import type { Happening, Query, Reply, Result, Walk } from './walk.ts'
 
 export interface StubOptions {
@@ -111,20 +112,12 @@ class Wire {
 }
 
 function queryOctets({ name, type, edns, ad }: Query, id: number): Buffer {
-  const offer = {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: UDP_SIZE,
-    extendedRcode: 0,
-    ednsVersion: 0,
-    flags: 0,
-  } as const
   return encode({
     type: 'query',
     id,
     flags: RECURSION_DESIRED | (ad ? AUTHENTIC_DATA : 0),
     questions: [{ name, type }],
-    additionals: edns ? [{ ...offer, flag_do: false, options: [] }] : [],
+    additionals: edns ? [ednsOffer(UDP_SIZE)] : [],
   })
 }
 
