@@ -11,8 +11,8 @@ import { parseArgs } from 'node:util'
 import { rehearse, walkOf } from '../../../src/client/resolver/rehearsal.ts'
 import { type Libc, resolverConfig } from '../../../src/client/resolver/resolver-config.ts'
 import type { AddressType, Result } from '../../../src/client/resolver/walk.ts'
-import { exitOnSignals } from '../background.ts'
-import { inNamespace, isInside, run } from '../routes/namespace.ts'
+import { runNamespaced, say, type Totals } from '../namespaced-suite.ts'
+import { run } from '../routes/namespace.ts'
 import { Tally } from '../tally.ts'
 import { Capture, type Captured } from './capture.ts'
 import { type Case, cases } from './cases.ts'
@@ -43,34 +43,23 @@ const { values: given } = parseArgs({
   },
 })
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`)
-}
+await runNamespaced({
+  help: given.help ? usage : undefined,
+  async obstacle() {
+    for (const [command, ...args] of [
+      ['unshare', '--net', '--mount', '--uts', 'true'],
+      ['ip', '-V'],
+      ['tcpdump', '--version'],
+    ] as const) {
+      const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+      if (error || status !== 0) return `${command}: ${error?.message ?? stderr.trim()}`
+    }
+    return undefined
+  },
+  test: testAll,
+})
 
-if (isInside()) exitOnSignals()
-process.exit(given.help ? help() : isInside() ? await testAll() : await start())
-
-function help(): number {
-  say(usage)
-  return 0
-}
-
-async function start(): Promise<number> {
-  for (const [command, ...args] of [
-    ['unshare', '--net', '--mount', '--uts', 'true'],
-    ['ip', '-V'],
-    ['tcpdump', '--version'],
-  ] as const) {
-    const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-    if (!error && status === 0) continue
-    say(`no comparison: ${command}: ${error?.message ?? stderr.trim()}`)
-    say('0 passed, 0 failed, 1 skipped')
-    return 0
-  }
-  return inNamespace()
-}
-
-async function testAll(): Promise<number> {
+async function testAll(): Promise<Totals> {
   run('ip', ['link', 'set', 'lo', 'up'])
   const folder = mkdtempSync(join(tmpdir(), 'portolan-resolver-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -90,8 +79,7 @@ async function testAll(): Promise<number> {
       skipped++
     }
   }
-  say(`${tally.passed} passed, ${tally.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-  return tally.failed === 0 ? 0 : 1
+  return { passed: tally.passed, failed: tally.failed, skipped }
 }
 
 /** A case with the addresses that are its own, so that many can run at a time. */

@@ -4,13 +4,13 @@
  */
 import { parseArgs } from 'node:util'
 import { chance } from '../../wire/random.ts'
-import { exitOnSignals } from '../background.ts'
 import { startControlPlane } from '../control-plane.ts'
+import { runNamespaced, say, type Totals } from '../namespaced-suite.ts'
 import { findPeers, type Peers } from '../peers.ts'
 import { Comparer, createFrame } from './compare.ts'
 import { checkDiff } from './diff.ts'
 import { makeNode } from './lab.ts'
-import { inNamespace, isInside, missing } from './namespace.ts'
+import { missing } from './namespace.ts'
 import { modes, packetObjects } from './packet-cases.ts'
 import { checkPackets } from './packets.ts'
 import { RandomCluster } from './random-cluster.ts'
@@ -46,26 +46,14 @@ const { values: given } = parseArgs({
 const wanted = modes.filter(mode => mode === (given.mode ?? mode))
 const totals = { passed: 0, failed: 0 }
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`)
-}
-
-if (isInside()) exitOnSignals()
-process.exit(given.help ? help() : isInside() ? await testAll() : await start())
-
-function help(): number {
-  say(usage)
-  return 0
-}
-
-/** In the first namespace nothing is done but to look whether there is all that is needed. */
-async function start(): Promise<number> {
-  const reason = missing() ?? (given.alone ? undefined : await findPeers(programs, say))
-  if (typeof reason !== 'string') return inNamespace()
-  say(`no comparison: ${reason}`)
-  say('0 passed, 0 failed, 1 skipped')
-  return 0
-}
+await runNamespaced({
+  help: given.help ? usage : undefined,
+  async obstacle() {
+    const found = missing() ?? (given.alone ? undefined : await findPeers(programs, say))
+    return typeof found === 'string' ? found : undefined
+  },
+  test: testAll,
+})
 
 function count(passed: boolean): void {
   if (passed) totals.passed++
@@ -77,15 +65,14 @@ function check(what: string, wrong: string | undefined): void {
   count(wrong === undefined)
 }
 
-async function testAll(): Promise<number> {
+async function testAll(): Promise<Totals> {
   const peers = given.alone ? undefined : await findPeers(programs, say)
   if (typeof peers === 'string') throw new Error('this was found before')
   makeNode()
   if (peers === undefined) await checkPackets(check, undefined, wanted)
   else if (given.diff) await checkDiff(peers, check)
   else await testBeside(peers)
-  say(`${totals.passed} passed, ${totals.failed} failed`)
-  return totals.failed === 0 ? 0 : 1
+  return totals
 }
 
 async function testBeside(peers: Peers<(typeof programs)[number]>): Promise<void> {

@@ -12,11 +12,11 @@ import type { ClusterState } from '../../../../src/cluster/state.ts'
 import type { RouteTable } from '../../../../src/routes/table.ts'
 import { chance } from '../../../wire/random.ts'
 import type { ApiObject } from '../../api-client.ts'
-import { exitOnSignals } from '../../background.ts'
 import { type ControlPlane, startControlPlane } from '../../control-plane.ts'
+import { runNamespaced, say, type Totals } from '../../namespaced-suite.ts'
 import { findPeers, type Peers } from '../../peers.ts'
 import { followCluster } from '../followed-cluster.ts'
-import { inNamespace, isInside, missing, run } from '../namespace.ts'
+import { missing, run } from '../namespace.ts'
 import {
   namespaceObject,
   nodeIPs,
@@ -52,41 +52,28 @@ const { values: given } = parseArgs({
 
 const totals = { passed: 0, failed: 0 }
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`)
-}
-
-if (isInside()) exitOnSignals()
-process.exit(given.help ? help() : isInside() ? await testAll() : await start())
-
-function help(): number {
-  say(usage)
-  return 0
-}
-
-/** In the first namespace nothing is done but to look whether there is all that is needed. */
-async function start(): Promise<number> {
-  const reason = missing() ?? (await findPeers(programs, say))
-  if (typeof reason !== 'string') return inNamespace()
-  say(`nothing is applied: ${reason}`)
-  say('0 passed, 0 failed, 1 skipped')
-  return 0
-}
+await runNamespaced({
+  help: given.help ? usage : undefined,
+  async obstacle() {
+    const found = missing() ?? (await findPeers(programs, say))
+    return typeof found === 'string' ? found : undefined
+  },
+  test: testAll,
+})
 
 function check(what: string, wrong: string | undefined): void {
   say(`${what.padEnd(70)} ${wrong === undefined ? 'ok' : `not ok: ${wrong}`}`)
   totals[wrong === undefined ? 'passed' : 'failed']++
 }
 
-async function testAll(): Promise<number> {
+async function testAll(): Promise<Totals> {
   const peers = await findPeers(programs, say)
   if (typeof peers === 'string') throw new Error('this was found before')
   makeNode()
   for (const form of ['nftables', 'iptables'] as const) {
     if (given.form === undefined || given.form === form) await testForm(form, peers)
   }
-  say(`${totals.passed} passed, ${totals.failed} failed`)
-  return totals.failed === 0 ? 0 : 1
+  return totals
 }
 
 /** The node's addresses, a way to pods, and rules that somebody else has made. */
